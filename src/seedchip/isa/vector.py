@@ -1,0 +1,151 @@
+"""The vector engine's instruction: a micro-program over a whole tensor of rows."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from seedchip.isa.instruction import Engine, Instruction, bits
+
+if TYPE_CHECKING:
+    from seedchip.spec import ChipSpec
+
+BATCH = 8
+"""Groups of a micro-program in flight: an operation may use the result of the one before it in the next slot."""
+NUM_REGISTERS = 16
+NUM_PARTIALS = 64
+"""Partial sums of a row reduction; see docs/03_reference/numbers.md."""
+MAX_OPERATIONS = 64
+MAX_CONSTANTS = 64
+
+SOURCE_A, SOURCE_B, SOURCE_C, SOURCE_PARAMETER, SOURCE_CONSTANT = 16, 17, 18, 24, 64
+"""Micro-operation sources: 0-15 registers, 16-18 operands, 24-31 the group's parameter vectors, 64-127 constants."""
+
+
+class ElementType(IntEnum):
+    """How an operand or result lies in the scratchpad. Integers become binary32 on read (nearest even); results are
+    clamped, rounded to nearest even and saturated on write (NaN gives 0)."""
+
+    INT8 = 0
+    INT32 = 1
+    FLOAT32 = 2
+
+    @property
+    def num_bytes(self) -> int:
+        return 1 if self is ElementType.INT8 else 4
+
+
+class OperandKind(IntEnum):
+    """What an operand supplies to a group of lanes."""
+
+    NONE = 0
+    VECTOR = 1
+    SCALAR = 2
+    """one element a row, for every lane"""
+    ACCUMULATOR = 3
+    """INT32 sums (operand A only): address and strides count accumulator rows"""
+
+
+class ReduceKind(IntEnum):
+    """What is written: the elements, or one binary32 value a row."""
+
+    NONE = 0
+    SUM = 1
+    MAX = 2
+    MIN = 3
+
+
+class Vector(Instruction, opcode=0x04, num_words=2, engine=Engine.VECTOR):
+    """Run a micro-program on every group of ``vector.lanes`` elements of rows y, x and write (or reduce) the results.
+
+    Operand P of group g, row (y, x) is at P_address + y * P_stride_y + x * P_stride_x (+ g * lanes elements unless it is a
+    scalar). An accumulator operand's group g is in tile g // (columns / lanes), a_stride_group accumulator rows apart.
+    With taps, operand A is a window: a_tap_y x a_tap_x elements, row-major, summed or maximised one after the other;
+    tap (i, j) lies at A + i * tap_stride_y + j * tap_stride_x and is left out where y * step_y + i * dilation_y + origin_y or
+    its x counterpart is outside [0, limit). The micro-program starts with the window's result as operand A.
+    The result is register 0 after the last operation; an empty micro-program gives operand A. Elements from ``columns`` on
+    are written as 0 and take no part in a reduction.
+    """
+
+    a_kind: int = bits(2, "0 none, 1 vector, 2 scalar, 3 accumulator", 1)
+    a_type: int = bits(2, "0 INT8, 1 INT32, 2 binary32")
+    a_address: int = bits(24, "scratchpad byte or accumulator row")
+    a_stride_y: int = bits(24, "bytes or accumulator rows", signed=True)
+    a_stride_x: int = bits(24, "bytes or accumulator rows", signed=True)
+    a_stride_group: int = bits(20, "accumulator rows between tiles of columns")
+    b_kind: int = bits(2, "0 none, 1 vector, 2 scalar")
+    b_type: int = bits(2, "0 INT8, 1 INT32, 2 binary32")
+    b_address: int = bits(24, "scratchpad byte")
+    b_stride_y: int = bits(24, "bytes", signed=True)
+    b_stride_x: int = bits(24, "bytes", signed=True)
+    c_kind: int = bits(2, "0 none, 1 vector, 2 scalar")
+    c_type: int = bits(2, "0 INT8, 1 INT32, 2 binary32")
+    c_address: int = bits(24, "scratchpad byte")
+    c_stride_y: int = bits(24, "bytes", signed=True)
+    c_stride_x: int = bits(24, "bytes", signed=True)
+    out_type: int = bits(2, "0 INT8, 1 INT32, 2 binary32; reductions write binary32")
+    out_address: int = bits(24, "scratchpad byte")
+    out_stride_y: int = bits(24, "bytes", signed=True)
+    out_stride_x: int = bits(24, "bytes", signed=True)
+    reduce: int = bits(2, "0 none, 1 sum, 2 max, 3 min over the row")
+    size_y: int = bits(16, "rows in the outer loop", 1)
+    size_x: int = bits(16, "rows in the inner loop", 1)
+    columns: int = bits(20, "elements of a row", 1)
+    clamp_low: int = bits(32, "binary32 pattern: smaller results become this", 0xFF800000)
+    clamp_high: int = bits(32, "binary32 pattern: larger results become this", 0x7F800000)
+    tap_y: int = bits(8, "window rows", 1)
+    tap_x: int = bits(8, "window columns", 1)
+    tap_max: int = bits(1, "0 sum, 1 maximum of the window")
+    tap_stride_y: int = bits(24, "bytes", signed=True)
+    tap_stride_x: int = bits(24, "bytes", signed=True)
+    step_y: int = bits(8, "stride", 1)
+    step_x: int = bits(8, "stride", 1)
+    dilation_y: int = bits(8, "dilation", 1)
+    dilation_x: int = bits(8, "dilation", 1)
+    origin_y: int = bits(16, "input row of tap 0 for row y = 0", signed=True)
+    origin_x: int = bits(16, "input column of tap 0 for row x = 0", signed=True)
+    limit_y: int = bits(16, "input rows", 0xFFFF)
+    limit_x: int = bits(16, "input columns", 0xFFFF)
+    window: int = bits(1, "operand A is a window")
+    program_address: int = bits(16, "parameter-memory line of the micro-program, constants behind it")
+    num_operations: int = bits(7, "micro-operations")
+    num_constants: int = bits(7, "constants")
+    parameter_address: int = bits(16, "parameter-memory line of group 0's first parameter vector")
+    num_parameters: int = bits(4, "parameter vectors a group, next to each other")
+
+    @property
+    def num_rows(self) -> int:
+        return self.size_y * self.size_x
+
+
+def num_groups(instruction: Vector, spec: ChipSpec) -> int:
+    """Lane groups of a row."""
+    return -(-instruction.columns // spec.vector.lanes)
+
+
+def slots_per_group(instruction: Vector) -> int:
+    """Cycles that a group of lanes takes: micro-operations, scratchpad reads (one a cycle) and parameter reads (two a cycle)
+    go on side by side; a window's taps come first, one a cycle."""
+    kinds = (instruction.a_kind, instruction.b_kind, instruction.c_kind)
+    reads = sum(k in (OperandKind.VECTOR, OperandKind.SCALAR) for k in kinds)
+    busy = max(instruction.num_operations, reads, -(-instruction.num_parameters // 2), 1)
+    if not instruction.window:
+        return busy
+    return instruction.tap_y * instruction.tap_x + max(instruction.num_operations, reads - 1)
+
+
+def vector_cycles(instruction: Vector, spec: ChipSpec) -> int:
+    """Cycles from the start of an instruction to its last slot.
+
+    First the micro-program and its constants are read, a parameter line a cycle. One slot a group needs no interleaving;
+    more slots interleave `BATCH` groups, which in a reduction are of different rows. A reduction then folds
+    `NUM_PARTIALS` partial sums for each of `BATCH` rows.
+    """
+    lanes = spec.vector.lanes
+    setup = -(-(instruction.num_operations + instruction.num_constants) // lanes)
+    slots, groups = slots_per_group(instruction), num_groups(instruction, spec)
+    if instruction.reduce:
+        blocks = -(-instruction.num_rows // BATCH)
+        return setup + blocks * BATCH * (groups * slots + max(1, NUM_PARTIALS // lanes))
+    total = instruction.num_rows * groups
+    return setup + (total if slots == 1 else -(-total // BATCH) * BATCH * slots)

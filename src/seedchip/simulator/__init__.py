@@ -1,0 +1,1 @@
+"""The exact simulator: values (`values`) and time (`timing`) of a program."""
