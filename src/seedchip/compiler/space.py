@@ -1,0 +1,91 @@
+"""Allocation inside an on-chip memory, in program order.
+
+A region that was freed is reused oldest first: the longer ago its last user ran, the less a new user has to wait.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_LIVE = np.iinfo(np.int64).max
+
+
+class OutOfSpace(Exception):
+    """No free stretch is long enough."""
+
+
+@dataclass(frozen=True, eq=False)
+class Buffer:
+    """A live stretch of an on-chip memory, in bytes."""
+
+    address: int
+    size: int
+    group: str
+
+
+class Space:
+    """One memory: ``size`` bytes in granules of ``granule`` bytes, in banks of ``bank`` bytes.
+
+    Buffers carry a group; buffers of different groups are kept out of each other's banks as far as there is room, because
+    different engines read and write them at the same time.
+    """
+
+    def __init__(self, size: int, granule: int, bank: int) -> None:
+        self.granule, self.bank_granules = granule, bank // granule
+        self.freed = np.zeros(size // granule, np.int64)
+        self.owner = np.full(size // granule, -1, np.int64)
+        self.groups: dict[str, int] = {}
+        self.live: set[Buffer] = set()
+
+    def allocate(self, size: int, group: str) -> Buffer:
+        """The free stretch with the fewest foreign banks, then the oldest. Raises `OutOfSpace`."""
+        need = max(1, -(-size // self.granule))
+        if need > len(self.freed):
+            raise OutOfSpace
+        index = self.groups.setdefault(group, len(self.groups))
+        age = _window_max(self.freed, need)
+        free = np.flatnonzero(age != _LIVE)
+        if not len(free):
+            raise OutOfSpace
+        foreign = self._foreign_banks(index)
+        count = np.concatenate(([0], np.cumsum(foreign)))
+        conflicts = count[(free + need - 1) // self.bank_granules + 1] - count[free // self.bank_granules]
+        best = free[np.lexsort((free, age[free], conflicts))[0]]
+        self.freed[best:best + need] = _LIVE
+        self.owner[best:best + need] = index
+        buffer = Buffer(int(best) * self.granule, need * self.granule, group)
+        self.live.add(buffer)
+        return buffer
+
+    def free(self, buffer: Buffer, now: int) -> None:
+        """Give ``buffer`` back; ``now`` is the program position of its last user."""
+        self.live.remove(buffer)
+        first = buffer.address // self.granule
+        self.freed[first:first + buffer.size // self.granule] = now
+
+    def release_all(self, buffers: Iterable[Buffer], now: int) -> None:
+        for buffer in buffers:
+            self.free(buffer, now)
+
+    def _foreign_banks(self, index: int) -> np.ndarray:
+        """1 for every bank that holds (or held last) a buffer of another group."""
+        foreign = (self.owner >= 0) & (self.owner != index)
+        live = self.freed == _LIVE
+        banks = (foreign & live).reshape(-1, self.bank_granules).any(1) * 4
+        return banks + foreign.reshape(-1, self.bank_granules).any(1)
+
+
+def _window_max(values: np.ndarray, length: int) -> np.ndarray:
+    """Maximum of every stretch of ``length`` values, by doubling."""
+    result, done = values, 1
+    while done < length:
+        step = min(done, length - done)
+        result = np.maximum(result[: len(result) - step], result[step:])
+        done += step
+    return result
