@@ -31,9 +31,13 @@ class Microprogram:
         return np.array([*self.words, *self.constants], np.uint32).tobytes()
 
 
-def assemble(expression: Expression, sources: list[int]) -> Microprogram:
-    """``sources[i]`` is the micro-operation source of argument i. Raises `MicrocodeError` when it does not fit."""
-    root, low, high = _peel_clamp(merge(expression))
+def assemble(expression: Expression, sources: list[int], *, integer: bool) -> Microprogram:
+    """``sources[i]`` is the micro-operation source of argument i; ``integer``: the result is written as an integer.
+
+    Raises `MicrocodeError` when the expression does not fit.
+    """
+    root = merge(expression)
+    root, low, high = _peel_clamp(root) if integer else (root, LOW, HIGH)
     order = postorder(root)
     constants = list(dict.fromkeys(e.value & 0xFFFFFFFF for e in order if e.operator == "constant"))
     operations = [e for e in order if e.operands]
@@ -84,13 +88,24 @@ def _source(e: Expression, sources: list[int], constants: list[int], place: dict
 
 
 def _peel_clamp(root: Expression) -> tuple[Expression, int, int]:
-    """Outermost ``max`` and ``min`` with constants become the write path's clamp (exact but for the sign of a zero)."""
-    low, high = LOW, HIGH
-    if root.operator == "min" and _finite(root.operands[1]):
-        root, high = root.operands[0], root.operands[1].value & 0xFFFFFFFF
-    if root.operator == "max" and _finite(root.operands[1]):
-        root, low = root.operands[0], root.operands[1].value & 0xFFFFFFFF
-    return root, low, high
+    """Outermost ``max`` and ``min`` with constants become the write path's clamp.
+
+    Exact for integer results; a binary32 zero could get another sign, so callers peel integer results only.
+    """
+    bounds = {"max": LOW, "min": HIGH}
+    for _ in range(2):
+        if root.operator not in bounds or not _finite(root.operands[1]) or bounds[root.operator] not in (LOW, HIGH):
+            break
+        bounds[root.operator] = root.operands[1].value & 0xFFFFFFFF
+        if _number(bounds["max"]) > _number(bounds["min"]):
+            bounds[root.operator] = LOW if root.operator == "max" else HIGH
+            break
+        root = root.operands[0]
+    return root, bounds["max"], bounds["min"]
+
+
+def _number(bits: int) -> float:
+    return float(np.uint32(bits).view(np.float32))
 
 
 def _finite(e: Expression) -> bool:

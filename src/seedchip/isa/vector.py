@@ -60,10 +60,13 @@ class Vector(Instruction, opcode=0x04, num_words=2, engine=Engine.VECTOR):
 
     Operand P of group g, row (y, x) is at P_address + y * P_stride_y + x * P_stride_x (+ g * lanes elements unless it is a
     scalar). An accumulator operand's group g is in tile g // (columns / lanes), a_stride_group accumulator rows apart.
-    With taps, operand A is a window: a_tap_y x a_tap_x elements, row-major, summed or maximised one after the other;
-    tap (i, j) lies at A + i * tap_stride_y + j * tap_stride_x and is left out where y * step_y + i * dilation_y + origin_y or
-    its x counterpart is outside [0, limit). The micro-program starts with the window's result as operand A.
-    The result is register 0 after the last operation; an empty micro-program gives operand A. Elements from ``columns`` on
+    With ``window``, operand A (a vector in the scratchpad) is a window: tap_y x tap_x elements, row-major, summed or
+    maximised one after the other; tap (i, j) of row (y, x) lies at a_address + iy * a_stride_y + ix * a_stride_x with
+    iy = y * step_y + i * dilation_y + origin_y and ix = x * step_x + j * dilation_x + origin_x, and is left out where iy or ix
+    is outside [0, limit). The first tap that counts is taken as it is; none at all gives +0 (sum) or -infinity (maximum).
+    The micro-program starts with the window's result as operand A.
+    The result is register 0 after the last operation; an empty micro-program gives operand A, unconverted when both A and the
+    result are INT32 (accumulators count as INT32; clamps then do not apply). Elements from ``columns`` on
     are written as 0 and take no part in a reduction.
     """
 
@@ -96,8 +99,6 @@ class Vector(Instruction, opcode=0x04, num_words=2, engine=Engine.VECTOR):
     tap_y: int = bits(8, "window rows", 1)
     tap_x: int = bits(8, "window columns", 1)
     tap_max: int = bits(1, "0 sum, 1 maximum of the window")
-    tap_stride_y: int = bits(24, "bytes", signed=True)
-    tap_stride_x: int = bits(24, "bytes", signed=True)
     step_y: int = bits(8, "stride", 1)
     step_x: int = bits(8, "stride", 1)
     dilation_y: int = bits(8, "dilation", 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -47,7 +48,7 @@ class TensorPlace:
 
     @property
     def num_rows(self) -> int:
-        return int(np.prod(self.stored_shape[:-1], dtype=np.int64))
+        return math.prod(self.stored_shape[:-1])
 
     @property
     def num_bytes(self) -> int:
