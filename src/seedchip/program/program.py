@@ -23,9 +23,10 @@ class TensorPlace:
 
     ``shape`` and ``dtype`` are the user's (NumPy type name). The driver permutes the axes by ``permutation``, pads the
     image columns by ``pad_columns`` (left, right) zeros when the tensor is an NHWC image, converts to ``storage`` and
-    writes rows (all axes but the last, row-major) ``row_bytes`` apart, zero beyond the row's elements. An output is copied the other
-    way: ``permutation`` leads from the stored axes to the user's. A float input stored as int8 is multiplied by
-    ``multiplier`` (binary32), rounded to nearest even and saturated to [-128, 127]; otherwise multiplier is 1.
+    writes rows (all axes but the last, row-major) ``row_bytes`` apart, zero beyond the row's elements. An output is
+    copied the other way: ``permutation`` leads from the stored axes to the user's. A float input stored as int8 is
+    multiplied by ``multiplier`` (binary32), rounded to nearest even and saturated to [-128, 127]; otherwise multiplier
+    is 1.
     """
 
     name: str
@@ -66,7 +67,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class Layer:
-    """A stretch of the program that computes one step of the network. ``macs`` are the network's own, not the array's."""
+    """A stretch of the program: one step of the network. ``macs`` are the network's own, not the array's."""
 
     name: str
     operation: str
@@ -79,7 +80,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Program:
-    """Everything a device needs. ``code`` lies in memory at ``code_address``; ``memory_bytes`` is the memory it uses in all."""
+    """Everything a device needs. ``code`` lies in memory at ``code_address``; ``memory_bytes`` is all it uses."""
 
     name: str
     chip_name: str
