@@ -1,0 +1,163 @@
+"""One tile of a region: its tensors on the chip, loaded when first used and freed after their last use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from seedchip.compiler.rowcode import Columns, Operand, RowCode, Single, Sums, Tile
+from seedchip.compiler.transfer import load, store
+from seedchip.compiler.view import View, standard, standard_bytes
+from seedchip.graph.ops import Map, Reduce
+from seedchip.numerics.expression import argument
+
+if TYPE_CHECKING:
+    from seedchip.compiler.builder import Builder
+    from seedchip.compiler.placement import Placement
+    from seedchip.compiler.region import Region
+    from seedchip.compiler.space import Buffer
+    from seedchip.graph.ir import Node
+
+LOADED, TEMPORARY, STORED = "loaded", "temporary", "stored"
+"""Groups of scratchpad buffers: different engines use them at the same time, so they are kept in different banks."""
+
+
+class Box:
+    """A tile's place: ``starts`` and ``sizes`` over the region's row axes, and columns ``first`` to ``last``."""
+
+    def __init__(self, starts: tuple[int, ...], sizes: tuple[int, ...], first: int, last: int) -> None:
+        self.starts, self.sizes, self.first, self.last = starts, sizes, first, last
+
+    def cut(self, shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Starts and sizes of this box in a tensor whose axes may be 1 where it broadcasts."""
+        shape = (1,) * (len(self.starts) + 1 - len(shape)) + shape
+        starts = [0 if n == 1 else s for n, s in zip(shape, self.starts, strict=False)]
+        sizes = [1 if n == 1 else s for n, s in zip(shape, self.sizes, strict=False)]
+        columns = (0, 1) if shape[-1] == 1 else (self.first, self.last - self.first)
+        return (*starts, columns[0]), (*sizes, columns[1])
+
+
+class TileRun:
+    """Runs the nodes behind a region's head on one box."""
+
+    def __init__(self, region: Region, builder: Builder, placement: Placement, rowcode: RowCode) -> None:
+        self.region, self.builder, self.placement, self.rowcode = region, builder, placement, rowcode
+        self.graph = placement.graph
+        self.locals: dict[str, Operand] = {}
+        self.buffers: dict[str, Buffer] = {}
+
+    def run(self, nodes: list[Node], box: Box) -> None:
+        """Emit every node of ``nodes`` on ``box``; operands stay on the chip until `finish` or their last use in ``nodes``."""
+        producer = {n.output: n for n in nodes}
+        skipped = {n.inputs[0] for n in nodes if isinstance(n.op, Reduce) and self._folds(n.inputs[0], producer)}
+        for i, node in enumerate(nodes):
+            if node.output not in skipped:
+                self._node(node, box, producer if node.op.name == "reduce" and node.inputs[0] in skipped else {})
+            self._drop_dead(nodes, i, skipped)
+
+    def _folds(self, name: str, producer: dict[str, Node]) -> bool:
+        """A map that only one reduction reads is computed inside the reduction."""
+        node = producer.get(name)
+        return (node is not None and isinstance(node.op, Map) and node.op.dtype == "float32" and name not in self.region.outputs
+                and self.graph.types[name].shape[-1] > 1
+                and sum(n.inputs.count(name) for n in self.region.nodes) == 1)
+
+    def _node(self, node: Node, box: Box, producer: dict[str, Node]) -> None:
+        out = self.target(node.output, box)
+        if isinstance(node.op, Reduce):
+            inner = producer.get(node.inputs[0])
+            expression = inner.op.expression if inner else argument(0)  # type: ignore[attr-defined]
+            names = inner.inputs if inner else node.inputs
+            self.rowcode.map(Tile(box.sizes, box.first, box.last), expression, [self.operand(n, box) for n in names], out,
+                             node.op.kind)
+        else:
+            assert isinstance(node.op, Map)
+            self._map(node, node.op, box, out)
+        if node.output in self.region.outputs:
+            self.store(node.output, out, box)
+
+    def _map(self, node: Node, op: Map, box: Box, out: View) -> None:
+        operands = [self.operand(n, box) for n in node.inputs]
+        if out.shape[-1] > 1:
+            self.rowcode.map(Tile(box.sizes, box.first, box.last), op.expression, operands, out)
+            return
+        count = int(np.prod(box.sizes))
+        flat = [View(o.address, (count,), (o.item,), o.dtype) if isinstance(o, View) and np.prod(o.shape) == count and count > 1
+                else _single(o) for o in operands]
+        self.rowcode.map(Tile((), 0, count), op.expression, flat, View(out.address, (count,), (out.item,), out.dtype))
+
+    def operand(self, name: str, box: Box) -> Operand:
+        """The tensor on the chip: loaded on first use."""
+        if name in self.locals:
+            local = self.locals[name]
+            return self._broadcast(local, box) if isinstance(local, View) else local
+        if name in self.graph.constants:
+            constant = _constant_operand(name, self.graph.constants[name])
+            if constant is not None:
+                return constant
+        starts, sizes = box.cut(self.graph.types[name].shape or (1,))
+        view = self.placement.view(name)
+        view = view.expand((1,) * (len(sizes) - len(view.shape)) + view.shape).slice(starts, sizes)
+        local = self._allocate(name, sizes, view.dtype, LOADED)
+        load(self.builder, view, local)
+        self.locals[name] = local
+        return self._broadcast(local, box)
+
+    def _broadcast(self, local: View, box: Box) -> View:
+        """Stride 0 along row axes of size 1."""
+        strides = tuple(0 if n == 1 else s for n, s in zip(local.shape[:-1], local.strides[:-1], strict=True))
+        return View(local.address, (*box.sizes, local.shape[-1]), (*strides, local.strides[-1]), local.dtype)
+
+    def target(self, name: str, box: Box) -> View:
+        """Space for a node's result."""
+        if name in self.locals:
+            local = self.locals[name]
+            assert isinstance(local, View)
+            return local
+        _, sizes = box.cut(self.graph.types[name].shape)
+        group = STORED if name in self.region.outputs else TEMPORARY
+        local = self._allocate(name, sizes, self.graph.types[name].dtype, group)
+        self.locals[name] = local
+        return local
+
+    def _allocate(self, name: str, sizes: tuple[int, ...], dtype: str, group: str) -> View:
+        granule = self.builder.spec.channel_granule
+        size = standard_bytes(sizes, dtype, granule) + self.builder.spec.line_bytes
+        buffer = self.builder.scratchpad.allocate(size, group)
+        self.buffers[name] = buffer
+        return standard(buffer.address, sizes, dtype, granule)
+
+    def store(self, name: str, local: View, box: Box) -> None:
+        starts, sizes = box.cut(self.graph.types[name].shape)
+        store(self.builder, local, self.placement.view(name).slice(starts, sizes))
+
+    def _drop_dead(self, nodes: list[Node], index: int, skipped: set[str]) -> None:
+        """Free what no later node reads; a folded map's operands live until its reduction."""
+        rest = nodes[index + 1:]
+        needed = {name for n in rest for name in n.inputs}
+        needed |= {name for n in nodes if n.output in skipped & needed for name in n.inputs}
+        done = {name for n in nodes[: index + 1] for name in (n.output, *n.inputs)}
+        for name in [n for n in self.buffers if n in done and n not in needed]:
+            self.drop(name)
+
+    def drop(self, name: str) -> None:
+        self.builder.scratchpad.free(self.buffers.pop(name), self.builder.now)
+        self.locals.pop(name)
+
+    def finish(self) -> None:
+        for name in list(self.buffers):
+            self.drop(name)
+
+
+def _single(operand: Operand) -> Operand:
+    if isinstance(operand, View):
+        return View(operand.address, (1,), (operand.item,), operand.dtype)
+    return operand
+
+
+def _constant_operand(name: str, value: np.ndarray) -> Columns | Single | None:
+    """Constants that are no tensors: one element, or one for each column."""
+    if value.size == 1:
+        return Single(int(np.float32(value.reshape(())).view(np.int32)))
+    return Columns(name) if value.shape[-1] == value.size else None
