@@ -1,0 +1,277 @@
+"""Integer arithmetic: quantise, dequantise, and the products of codes.
+
+uint8 codes q live in int8 tensors as q - 128, with 128 taken from their zero points too: every difference is unchanged.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+
+from seedchip.frontend.builder import Tensor, Value, graph_dtype
+from seedchip.frontend.operators.convolution import convolve
+from seedchip.frontend.operators.elementwise import INTEGER_RANGES
+from seedchip.frontend.operators.matmul import product
+from seedchip.frontend.operators.window import from_image
+from seedchip.frontend.registry import Call, operator
+from seedchip.numerics import functions as f
+from seedchip.numerics.expression import Expression, apply
+
+CODES = ("int8", "uint8", "int4", "uint4")
+
+
+def as_codes(call: Call, index: int) -> Tensor:
+    """Input ``index`` as an int8 tensor; for uint8 its offset is 128."""
+    value = call.value(index)
+    if not isinstance(value, Tensor):
+        if value.dtype.name == "uint8":
+            return _offset(call.build.constant((value.astype(np.int16) - 128).astype(np.int8)))
+        return call.build.constant(value.astype(np.int8))
+    if value.type.dtype == "int8":
+        return value
+    return _offset(call.build.map(lambda q: apply("sub", q, 128.0), value, dtype="int8"))
+
+
+def _offset(x: Tensor) -> Tensor:
+    return Tensor(x.name, x.type, "uint8", 128)
+
+
+def zero_point(call: Call, index: int, codes: Tensor) -> Value:
+    """Zero point of ``codes`` in the units of its tensor; 0 when the node gives none."""
+    if not call.has(index):
+        return np.array(-codes.offset, np.float32)
+    value = call.value(index)
+    if isinstance(value, np.ndarray):
+        return value.astype(np.float32) - codes.offset
+    difference = value.offset - codes.offset
+    plain = Tensor(value.name, value.type)
+    return call.build.map(lambda z: apply("add", z, float(difference)), plain) if difference else plain
+
+
+def is_zero(value: Value) -> bool:
+    return isinstance(value, np.ndarray) and not value.any()
+
+
+def _along(call: Call, value: Value, axis: int, rank: int) -> Value:
+    """One number per entry of ``axis``, shaped to broadcast; single numbers stay."""
+    count = int(np.prod(value.shape, dtype=int))
+    if count <= 1:
+        return call.build.reshape(value, ()) if isinstance(value, Tensor) else value.reshape(())
+    shape = tuple(count if a == axis else 1 for a in range(rank))
+    return call.build.reshape(value, shape) if isinstance(value, Tensor) else value.reshape(shape)
+
+
+def _blocks(call: Call, value: Value, axis: int, codes: Tensor) -> Value:
+    """Scales or zero points as broadcastable to the codes: single, per axis, or per block of the axis."""
+    if len(value.shape) != codes.rank or value.shape == codes.shape or not call.attr("block_size", 0):
+        return value if value.shape == codes.shape else _along(call, value, axis, codes.rank)
+    block = call.attr("block_size")
+    places = [min(i // block, value.shape[axis] - 1) for i in range(codes.shape[axis])]
+    return call.build.take(value, axis, places) if isinstance(value, Tensor) else np.take(value, places, axis)
+
+
+@operator("DequantizeLinear")
+def dequantize_linear(call: Call) -> Tensor:
+    """int8, uint8, int4, uint4 and int32 codes, one scale per tensor, per axis or per block; 8-bit floats are refused."""
+    dtype = call.dtype(0)
+    call.require(dtype in (*CODES, "int32", "int16", "uint16"), f"the codes are {dtype}")
+    if dtype in CODES:
+        codes = as_codes(call, 0)
+    else:
+        codes = call.tensor(0)
+    axis = call.axis(codes.rank, 1)
+    zero = _blocks(call, zero_point(call, 2, codes), axis, codes)
+    scale = _blocks(call, _float(call.value(1)), axis, codes)
+    plain = Tensor(codes.name, codes.type)
+
+    y = call.build.map(lambda q, z, s: apply("mul", q if is_zero(zero) else apply("sub", q, z), s), plain, zero, scale)
+    return y.as_dtype(call.dtype(1))
+
+
+def _float(value: Value) -> Value:
+    return value if isinstance(value, Tensor) else value.astype(np.float32)
+
+
+def _quantised(call: Call, x: Value, scale: Value, zero: Value, dtype: str) -> Tensor:
+    """round(x / scale) + zero, clamped to ``dtype``; ``zero`` is in the units of the stored tensor."""
+    low, high = INTEGER_RANGES[dtype]
+    offset = 128 if dtype == "uint8" else 0
+    target = "int8" if dtype in ("int8", "uint8") else "int32"
+
+    def code(a: Expression, s: Expression, z: Expression) -> Expression:
+        q = apply("rne", f.divide(a, s))
+        q = q if is_zero(zero) else apply("add", q, z)
+        return q if target == "int8" else apply("min", apply("max", q, float(low)), float(high))
+
+    y = call.build.map(code, x, scale, zero, dtype=target)
+    return Tensor(y.name, y.type, dtype, offset)
+
+
+@operator("QuantizeLinear")
+def quantize_linear(call: Call) -> Tensor:
+    """To int8, uint8, int16 and uint16, one scale per tensor, per axis or per block; 4-bit and 8-bit float results are refused."""
+    if call.has(2):
+        dtype = call.dtype(2)
+    else:
+        number = call.attr("output_dtype", 0) or onnx.TensorProto.UINT8
+        dtype = onnx.helper.tensor_dtype_to_np_dtype(number).name
+    call.require(dtype in INTEGER_RANGES, f"the result is {dtype}")
+    x = call.tensor(0)
+    axis = call.axis(x.rank, 1)
+    offset = 128 if dtype == "uint8" else 0
+    carrier = Tensor("", x.type, dtype, offset)
+    zero = _blocks(call, zero_point(call, 2, carrier), axis, x)
+    return _quantised(call, x, _blocks(call, _float(call.value(1)), axis, x), zero, dtype)
+
+
+@operator("DynamicQuantizeLinear")
+def dynamic_quantize_linear(call: Call) -> tuple[Tensor, Tensor, Tensor]:
+    """Scale and zero point of the whole tensor's range, computed at run time."""
+    x = call.tensor(0)
+    axes = list(range(x.rank))
+    high = call.build.reshape(call.build.reduce("max", x, axes), ())
+    low = call.build.reshape(call.build.reduce("min", x, axes), ())
+
+    def step(h: Expression, l: Expression) -> Expression:
+        return apply("mul", apply("sub", apply("max", h, 0.0), apply("min", l, 0.0)), float(np.float32(1 / 255)))
+
+    scale = call.build.map(step, high, low)
+    zero = call.build.map(lambda l, s: apply("sub", apply("rne", f.divide(apply("sub", 0.0, apply("min", l, 0.0)), s)), 128.0),
+                          low, scale)
+    y = _quantised(call, x, scale, zero, "uint8")
+    code = call.build.map(lambda z: z, zero, dtype="int8")
+    return y, scale.as_dtype("float32"), Tensor(code.name, code.type, "uint8", 128)
+
+
+def _corrected(call: Call, total: Tensor, terms: list[tuple[Value, Value]], constant: Value | None) -> Tensor:
+    """total - sum of zero * sums, in int32."""
+    for zero, sums in terms:
+        total = call.build.map(lambda t, z, s: apply("sub", t, apply("mul", z, s)), total, zero, sums, dtype="int32")
+    if constant is not None:
+        total = call.build.map(lambda t, c: apply("add", t, c), total, constant, dtype="int32")
+    return total.as_dtype("int32")
+
+
+def _sums(call: Call, codes: Tensor, axis: int) -> Value:
+    """Exact sums of int8 codes along the last axis but one (columns) or the last (rows), kept with size 1."""
+    array = call.build.constants.get(codes.name)
+    if array is not None:
+        return array.astype(np.int64).sum(axis=axis, keepdims=True).astype(np.float32)
+    inner = codes.shape[axis]
+    ones = call.build.constant(np.ones((1, inner) if axis == -2 else (inner, 1), np.int8))
+    return product(call.build, ones, codes) if axis == -2 else product(call.build, codes, ones)
+
+
+def integer_product(call: Call, a: Tensor, zero_a: Value, b: Tensor, zero_b: Value) -> Tensor:
+    """(a - zero_a) @ (b - zero_b) of int8 codes: one exact product and corrections by row and column sums."""
+    plain_a, plain_b = Tensor(a.name, a.type), Tensor(b.name, b.type)
+    y = product(call.build, plain_a, plain_b)
+    rank = y.rank
+    vector = a.rank == 1 or b.rank == 1
+    terms: list[tuple[Value, Value]] = []
+    zero_a = _matrix_zero(call, zero_a, a.rank, row=True)
+    if not is_zero(zero_a):
+        terms.append((zero_a, _drop(call, _sums(call, plain_b, -2 if b.rank > 1 else -1), b.rank, rank, -2, vector)))
+    if not is_zero(zero_b):
+        terms.append((zero_b, _drop(call, _sums(call, plain_a, -1), a.rank, rank, -1, vector)))
+    both = None
+    if len(terms) == 2:
+        inner = float(a.shape[-1])
+        both = call.build.map(lambda p, q: apply("mul", apply("mul", p, q), inner), zero_a, zero_b)
+    return _corrected(call, y, terms, both)
+
+
+def _matrix_zero(call: Call, zero: Value, rank: int, *, row: bool) -> Value:
+    """A zero point per row as a column, to broadcast along the rows."""
+    if row and rank >= 2 and len(zero.shape) == 1 and zero.shape[0] > 1:
+        return call.build.reshape(zero, (zero.shape[0], 1)) if isinstance(zero, Tensor) else zero.reshape(-1, 1)
+    return zero
+
+
+def _drop(call: Call, sums: Value, rank: int, wanted: int, axis: int, vector: bool) -> Value:
+    """Sums shaped as the product is: without the axis that a vector operand takes away."""
+    if not vector or len(sums.shape) <= wanted:
+        return sums
+    shape = [n for a, n in enumerate(sums.shape) if a != len(sums.shape) + axis or n != 1]
+    return call.build.reshape(sums, shape) if isinstance(sums, Tensor) else sums.reshape(shape)
+
+
+@operator("MatMulInteger")
+def matmul_integer(call: Call) -> Tensor:
+    """int8 and uint8 operands; zero points single, per row or per column; sums are exact, and below 2**24 so is the result."""
+    a, b = as_codes(call, 0), as_codes(call, 1)
+    return integer_product(call, a, zero_point(call, 2, a), b, zero_point(call, 3, b))
+
+
+def integer_convolution(call: Call, places: tuple[int, int, int | None, int | None], bias: int | None = None) -> Tensor:
+    """(x - zero_x) conv (w - zero_w) of int8 codes as an N x H x W x F image; padded taps hold the code of zero.
+
+    ``places`` are the inputs that hold x, w and their zero points.
+    """
+    x, w = as_codes(call, places[0]), as_codes(call, places[1])
+    zero_x = zero_point(call, places[2] if places[2] is not None else 99, x)
+    zero_w = zero_point(call, places[3] if places[3] is not None else 99, w)
+    call.require(isinstance(zero_x, np.ndarray) and isinstance(zero_w, np.ndarray), "a zero point is computed at run time")
+    w = _centred_weights(call, w, np.asarray(zero_w))
+    code = int(np.asarray(zero_x).reshape(-1)[0])
+    y = convolve(call, Tensor(x.name, x.type), w, pad_value=code)
+    array = call.build.constants.get(w.name)
+    call.require(array is not None or not code, "the weights are computed at run time and the input's zero is not code 0")
+    constant = np.zeros(w.shape[0]) if array is None else \
+        -float(code) * array.astype(np.int64).sum(axis=tuple(range(1, array.ndim)))
+    if bias is not None and call.has(bias):
+        constant = constant + call.const(bias, "the bias").astype(np.float64)
+    return _corrected(call, y, [], constant.astype(np.float32)) if np.any(constant) else y
+
+
+def _centred_weights(call: Call, w: Tensor, zero: np.ndarray) -> Tensor:
+    """Weights whose zero is code 0; refused when that needs more than 8 bits."""
+    if not zero.any():
+        return Tensor(w.name, w.type)
+    array = call.build.constants.get(w.name)
+    call.require(array is not None, "the weights are computed at run time and their zero is not code 0")
+    centred = np.asarray(array, np.int64) - zero.astype(np.int64).reshape(-1, *(1,) * (w.rank - 1))
+    call.require(centred.min() >= -128 and centred.max() <= 127, "the weights less their zero point need more than 8 bits")
+    return call.build.constant(centred.astype(np.int8))
+
+
+@operator("ConvInteger")
+def conv_integer(call: Call) -> Tensor:
+    """One or two spatial axes; zero points known at import; weights of at most 8 bits around their zero point."""
+    return from_image(call, integer_convolution(call, (0, 1, 2, 3)), len(call.shape(0))).as_dtype("int32")
+
+
+def _requantised(call: Call, total: Tensor, scale: Value, zero: int, dtype: str) -> Tensor:
+    """round(total * scale) + zero point, in the codes of ``dtype``; ``zero`` is the index of the zero point's input."""
+    offset = 128 if dtype == "uint8" else 0
+    carrier = Tensor("", total.type, dtype, offset)
+    point = zero_point(call, zero, carrier)
+    y = call.build.map(lambda t, s, z: apply("add", apply("rne", apply("mul", t, s)), z), total, scale, point, dtype="int8")
+    return Tensor(y.name, y.type, dtype, offset)
+
+
+def _ratio(call: Call, a: Value, b: Value, y: Value) -> Value:
+    """Scale of a requantisation: a * b / y, rounded once to binary32 when all are known."""
+    if all(isinstance(v, np.ndarray) for v in (a, b, y)):
+        return (np.asarray(a, np.float64) * np.asarray(b, np.float64) / np.asarray(y, np.float64)).astype(np.float32)
+    return call.build.map(lambda p, q, r: f.divide(apply("mul", p, q), r), _float(a), _float(b), _float(y))
+
+
+@operator("QLinearMatMul")
+def qlinear_matmul(call: Call) -> Tensor:
+    """int8 and uint8 operands and result; scales and zero points single, per row or per column."""
+    a, b = as_codes(call, 0), as_codes(call, 3)
+    total = integer_product(call, a, zero_point(call, 2, a), b, zero_point(call, 5, b))
+    scale_a = _matrix_zero(call, call.value(1), a.rank, row=True)
+    return _requantised(call, total, _ratio(call, scale_a, call.value(4), call.value(6)), 7, call.dtype(7))
+
+
+@operator("QLinearConv")
+def qlinear_conv(call: Call) -> Tensor:
+    """One or two spatial axes; zero points known at import; weights of at most 8 bits around their zero point."""
+    total = integer_convolution(call, (0, 3, 2, 5), bias=8)
+    y = _requantised(call, total, _ratio(call, call.value(1), call.value(4), call.value(6)), 7, call.dtype(7))
+    return from_image(call, y, len(call.shape(0)))
+
+
+__all__ = ["as_codes", "graph_dtype", "integer_product", "is_zero", "zero_point"]
