@@ -1,7 +1,8 @@
 """The vector engine's micro-operations: declared once, with the value that each computes.
 
-A lane holds 32-bit registers. Arithmetic is IEEE-754 binary32, round to nearest even, subnormals kept; every NaN result
-is the canonical NaN 0x7FC00000. Bit operations read and write the same registers as raw 32-bit patterns. `mad` rounds
+A lane holds 32-bit registers. Arithmetic is IEEE-754 binary32, round to nearest even, subnormals kept; every NaN that
+it makes is the canonical NaN 0x7FC00000. Bit operations (and `mov`, `sel`) read and write the same registers as raw 32-bit
+patterns, whatever number a pattern would be: 0x7FFFFFFF is a mask. `mad` rounds
 twice (after the product and after the sum), so plain NumPy is an exact model of it.
 
 Assembler, manual, register allocator, simulator and hardware all read the table `MICRO_OPS`.
@@ -46,12 +47,13 @@ def _define(opcode: int, arity: int) -> Callable[[Callable[..., np.ndarray]], Ca
 
 def canonical(x: np.ndarray) -> np.ndarray:
     """``x`` with every NaN replaced by the canonical one."""
-    nan = np.isnan(x)
-    return np.where(nan, _F32(np.nan), x) if nan.any() else x
+    if x.size == 0 or not np.isnan(np.min(x)):  # one pass without a temporary: NaN survives a minimum
+        return x
+    return np.where(np.isnan(x), _F32(np.nan), x)
 
 
 def _bits(x: np.ndarray) -> np.ndarray:
-    return canonical(np.asarray(x, _F32)).view(np.int32)
+    return np.asarray(x, _F32).view(np.int32)
 
 
 def _floats(x: np.ndarray) -> np.ndarray:
@@ -71,37 +73,37 @@ def mov(a):
 @_define(1, 2)
 def add(a, b):
     """a + b"""
-    return a + b
+    return canonical(a + b)
 
 
 @_define(2, 2)
 def sub(a, b):
     """a - b"""
-    return a - b
+    return canonical(a - b)
 
 
 @_define(3, 2)
 def mul(a, b):
     """a * b"""
-    return a * b
+    return canonical(a * b)
 
 
 @_define(4, 3)
 def mad(a, b, c):
     """a * b rounded, then + c rounded"""
-    return a * b + c
+    return canonical(a * b + c)
 
 
 @_define(5, 2)
 def min_(a, b):
     """the smaller; NaN if either is NaN; a zero result is +0"""
-    return np.minimum(a, b) + _F32(0)
+    return canonical(np.minimum(a, b) + _F32(0))
 
 
 @_define(6, 2)
 def max_(a, b):
     """the larger; NaN if either is NaN; a zero result is +0"""
-    return np.maximum(a, b) + _F32(0)
+    return canonical(np.maximum(a, b) + _F32(0))
 
 
 @_define(7, 2)
@@ -131,13 +133,13 @@ def sel(a, b, c):
 @_define(11, 1)
 def rne(a):
     """a rounded to an integer, ties to even; infinities and zeros keep their value and sign"""
-    return np.rint(a)
+    return canonical(np.rint(a))
 
 
 @_define(12, 1)
 def floor(a):
     """the largest integer that is not above a"""
-    return np.floor(a)
+    return canonical(np.floor(a))
 
 
 @_define(13, 1)
