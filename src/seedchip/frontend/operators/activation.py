@@ -91,48 +91,56 @@ def cos(call: Call) -> Tensor:
 
 @operator("Tan")
 def tan(call: Call) -> Tensor:
-    """Floating-point tensors: sine over cosine."""
-    return unary(call, lambda a: f.divide(f.sin(a), f.cos(a)))
+    """Floating-point tensors."""
+    return unary(call, f.tan)
+
+
+@operator("Asin")
+def asin(call: Call) -> Tensor:
+    """Floating-point tensors."""
+    return unary(call, f.asin)
+
+
+@operator("Acos")
+def acos(call: Call) -> Tensor:
+    """Floating-point tensors."""
+    return unary(call, f.acos)
+
+
+@operator("Atan")
+def atan(call: Call) -> Tensor:
+    """Floating-point tensors."""
+    return unary(call, f.atan)
 
 
 @operator("Sinh")
 def sinh(call: Call) -> Tensor:
     """Floating-point tensors."""
-    def value(a: Expression) -> Expression:
-        e = f.exp(a)
-        return apply("mul", apply("sub", e, f.reciprocal(e)), 0.5)
-    return unary(call, value)
+    return unary(call, f.sinh)
 
 
 @operator("Cosh")
 def cosh(call: Call) -> Tensor:
     """Floating-point tensors."""
-    def value(a: Expression) -> Expression:
-        e = f.exp(a)
-        return apply("mul", apply("add", e, f.reciprocal(e)), 0.5)
-    return unary(call, value)
+    return unary(call, f.cosh)
 
 
 @operator("Asinh")
 def asinh(call: Call) -> Tensor:
-    """Floating-point tensors: sign(x) log(|x| + sqrt(x * x + 1))."""
-    def value(a: Expression) -> Expression:
-        size = f.absolute(a)
-        root = f.sqrt(apply("add", apply("mul", a, a), 1.0))
-        return apply("mul", f.sign(a), f.log(apply("add", size, root)))
-    return unary(call, value)
+    """Floating-point tensors."""
+    return unary(call, f.asinh)
 
 
 @operator("Acosh")
 def acosh(call: Call) -> Tensor:
-    """Floating-point tensors: log(x + sqrt(x * x - 1))."""
-    return unary(call, lambda a: f.log(apply("add", a, f.sqrt(apply("sub", apply("mul", a, a), 1.0)))))
+    """Floating-point tensors."""
+    return unary(call, f.acosh)
 
 
 @operator("Atanh")
 def atanh(call: Call) -> Tensor:
-    """Floating-point tensors: log((1 + x) / (1 - x)) / 2."""
-    return unary(call, lambda a: apply("mul", f.log(f.divide(apply("add", a, 1.0), apply("sub", 1.0, a))), 0.5))
+    """Floating-point tensors."""
+    return unary(call, f.atanh)
 
 
 @operator("Abs")

@@ -80,19 +80,22 @@ def truncated_quotient(a: Expression, b: Expression) -> Expression:
 
 @operator("Div")
 def div(call: Call) -> Tensor:
-    """Any shapes that broadcast; integer quotients are rounded towards zero and exact for operands below 2**24."""
+    """Any shapes that broadcast; a division by constants is a product with their reciprocals; integer quotients are rounded
+    towards zero and exact for operands below 2**24."""
     divisor = call.value(1)
-    if call.is_float(0) and isinstance(divisor, np.ndarray) and _powers_of_two(divisor):
-        return call.build.map(lambda a, b: apply("mul", a, b), call.value(0), (1.0 / divisor).astype(np.float32))
+    if call.is_float(0) and isinstance(divisor, np.ndarray) and has_reciprocals(divisor):
+        return call.build.map(lambda a, b: apply("mul", a, b), call.tensor(0), reciprocals(divisor))
     return binary(call, f.divide if call.is_float(0) else truncated_quotient)
 
 
-def _powers_of_two(x: np.ndarray) -> bool:
-    """Whether multiplying by the reciprocal is exact."""
-    if not x.size or not np.isfinite(x).all():
-        return False
-    mantissa, exponent = np.frexp(x.astype(np.float32))
-    return bool(np.all(np.abs(mantissa) == 0.5) and np.all(np.abs(exponent) < 100))
+def has_reciprocals(x: np.ndarray) -> bool:
+    """Whether every reciprocal is a normal number, so that a product with it is within one ulp of the quotient."""
+    size = np.abs(x.astype(np.float64))
+    return bool(np.all((size > 2.0**-125) & (size < 2.0**125)))
+
+
+def reciprocals(x: np.ndarray) -> np.ndarray:
+    return (1.0 / x.astype(np.float64)).astype(np.float32)
 
 
 @operator("Pow")
@@ -122,17 +125,8 @@ _POWERS: dict[float, Callable[[Expression], Expression]] = {
 
 @operator("Mod")
 def mod(call: Call) -> Tensor:
-    """Any shapes that broadcast; exact where operands and quotients stay below 2**24."""
-    if call.flag("fmod"):
-        return binary(call, lambda a, b: apply("sub", a, apply("mul", f.trunc(f.divide(a, b)), b)) if call.is_float(0)
-                      else apply("sub", a, apply("mul", truncated_quotient(a, b), b)))
-
-    def floored(a: Expression, b: Expression) -> Expression:
-        rest = apply("sub", a, apply("mul", truncated_quotient(a, b), b))
-        opposite = apply("lt", apply("mul", rest, b), 0.0)
-        return apply("add", rest, apply("mul", opposite, b))
-
-    return binary(call, floored)
+    """Any shapes that broadcast; exact where quotients stay below 2**24."""
+    return binary(call, f.fmod if call.flag("fmod") else f.remainder)
 
 
 def fold_left(call: Call, operation: Callable[[Expression, Expression], Expression]) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,7 +17,7 @@ def _float(call: Call, index: int) -> Tensor:
 
 
 def product(build: Builder, a: Tensor, b: Tensor) -> Tensor:
-    """NumPy's matmul: vectors gain an axis of 1 that the result loses; a batch against one matrix is one tall matrix."""
+    """NumPy's matmul: vectors gain an axis of 1 that the result loses."""
     first, second = a.rank == 1, b.rank == 1
     if not a.rank or not b.rank:
         raise ValueError("operands must have one axis or more")
@@ -26,11 +25,7 @@ def product(build: Builder, a: Tensor, b: Tensor) -> Tensor:
     b = build.reshape(b, (*b.shape, 1)) if second else b
     if a.shape[-1] != b.shape[-2]:
         raise ValueError(f"inner sizes must be equal, not {a.shape[-1]} and {b.shape[-2]}")
-    if b.rank == 2 and a.rank > 2:
-        tall = build.reshape(a, (math.prod(a.shape[:-1]), a.shape[-1]))
-        y = build.reshape(build.matmul(tall, b), (*a.shape[:-1], b.shape[-1]))
-    else:
-        y = build.matmul(a, b)
+    y = build.matmul(a, b)
     shape = list(y.shape)
     if second:
         del shape[-1]

@@ -85,13 +85,13 @@ def batch_normalization(call: Call) -> Tensor:
 
 
 def moments(call: Call, x: Tensor, epsilon: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Over the last axis: x - mean, mean, and 1 / sqrt(variance + epsilon)."""
+    """Over the last axis: x - mean, the sum, and 1 / sqrt(variance + epsilon)."""
     size = 1.0 / x.shape[-1]
-    mean = call.build.map(lambda s: apply("mul", s, size), call.build.reduce_last("sum", x))
-    centred = call.build.map(lambda a, m: apply("sub", a, m), x, mean)
+    total = call.build.reduce_last("sum", x)
+    centred = call.build.map(lambda a, s: apply("mad", s, -size, a), x, total)
     squares = call.build.reduce_last("sum", call.build.map(lambda d: apply("mul", d, d), centred))
     inverse = call.build.map(lambda s: f.rsqrt(apply("mad", s, size, epsilon)), squares)
-    return centred, mean, inverse
+    return centred, total, inverse
 
 
 def _scaled(call: Call, x: Tensor, inverse: Tensor, scale: Value | None, bias: Value | None) -> Tensor:
@@ -118,12 +118,13 @@ def layer_normalization(call: Call) -> tuple[Tensor, ...]:
     axis = call.axis(x.rank, -1)
     head, tail = x.shape[:axis], x.shape[axis:]
     rows = call.build.reshape(x, (*head, math.prod(tail)))
-    centred, mean, inverse = moments(call, rows, call.attr("epsilon", 1e-5))
+    centred, total, inverse = moments(call, rows, call.attr("epsilon", 1e-5))
     scale = _flat(call.inputs[1], call, tail)
     bias = _flat(call.inputs[2] if call.has(2) else None, call, tail)
     y = call.build.reshape(_scaled(call, centred, inverse, scale, bias), x.shape)
     if call.num_outputs == 1:
         return (y,)
+    mean = call.build.map(lambda s: apply("mul", s, 1.0 / rows.shape[-1]), total)
     statistics = [call.build.reshape(t, (*head, *(1,) * len(tail))) for t in (mean, inverse)]
     return (y, *statistics)
 

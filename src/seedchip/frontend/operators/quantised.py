@@ -10,7 +10,7 @@ import onnx
 
 from seedchip.frontend.builder import Tensor, Value, graph_dtype
 from seedchip.frontend.operators.convolution import convolve
-from seedchip.frontend.operators.elementwise import INTEGER_RANGES
+from seedchip.frontend.operators.elementwise import INTEGER_RANGES, has_reciprocals, reciprocals
 from seedchip.frontend.operators.matmul import product
 from seedchip.frontend.operators.window import from_image
 from seedchip.frontend.registry import Call, operator
@@ -98,8 +98,12 @@ def _quantised(call: Call, x: Value, scale: Value, zero: Value, dtype: str) -> T
     offset = 128 if dtype == "uint8" else 0
     target = "int8" if dtype in ("int8", "uint8") else "int32"
 
+    known = isinstance(scale, np.ndarray) and has_reciprocals(scale)
+    if known:
+        scale = reciprocals(scale)  # type: ignore[arg-type]
+
     def code(a: Expression, s: Expression, z: Expression) -> Expression:
-        q = apply("rne", f.divide(a, s))
+        q = apply("rne", apply("mul", a, s) if known else f.divide(a, s))
         q = q if is_zero(zero) else apply("add", q, z)
         return q if target == "int8" else apply("min", apply("max", q, float(low)), float(high))
 

@@ -16,7 +16,7 @@ from seedchip.graph.passes.rewriter import remove_dead
 __all__ = ["PIPELINE", "remove_dead", "simplify"]
 
 PIPELINE: tuple[Callable[[Graph], Graph], ...] = (
-    MergeEqual(), ShortenMovement(),
+    MergeEqual(), ShortenMovement(units=False),
     FoldConstants(keep_codes=True), SinkDequantise(), FoldConstants(keep_codes=True), IntegerProducts(), FoldConstants(),
     SinkTransposes(), ShortenMovement(), FoldConstants(),
     FoldAffine(), FuseMaps(), MergeEqual(),

@@ -67,7 +67,12 @@ class FoldConstants:
 
 @dataclass(frozen=True)
 class ShortenMovement:
-    """Reshapes and transposes that undo or follow each other become one or none, and so do slices that keep everything."""
+    """Reshapes and transposes that undo or follow each other become one or none, and so do slices that keep everything.
+
+    With ``units``, a transpose that only moves axes of size 1 becomes a reshape.
+    """
+
+    units: bool = True
 
     def __call__(self, graph: Graph) -> Graph:
         new = Rewriter(graph)
@@ -87,6 +92,8 @@ class ShortenMovement:
             perm = op.perm
             if before is not None and isinstance(before.op, Transpose):
                 x, perm = before.inputs[0], tuple(before.op.perm[p] for p in perm)
+            if not self.units and perm != tuple(range(len(perm))):
+                return new.emit(Transpose(perm), [x], node.source, node.output)
             return new.transpose(x, perm, node.source, node.output)
         if isinstance(op, Reshape):
             while before is not None and isinstance(before.op, Reshape):

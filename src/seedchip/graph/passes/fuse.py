@@ -24,6 +24,13 @@ class FuseMaps:
     max_vectors: int = 3
 
     def __call__(self, graph: Graph) -> Graph:
+        while True:  # a tensor with two readers has one after those have joined
+            fused = self._once(graph)
+            if len(fused.nodes) == len(graph.nodes):
+                return fused
+            graph = fused
+
+    def _once(self, graph: Graph) -> Graph:
         new, consumers = Rewriter(graph), graph.consumers()
         public = set(graph.outputs.values())
         maps: dict[str, tuple[Expression, list[str], str]] = {}
