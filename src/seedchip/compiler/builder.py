@@ -7,12 +7,13 @@ means having waited for all before it.
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seedchip.compiler.space import Space
+from seedchip.compiler.space import Buffer, Space
 from seedchip.isa import Engine, Halt, Load
 
 if TYPE_CHECKING:
@@ -69,6 +70,20 @@ class _Tracker:
         return latest
 
 
+@dataclass
+class Mark:
+    """A state of the builder to come back to."""
+
+    length: int
+    signals: list[int]
+    trackers: dict[str, _Tracker]
+    synced: np.ndarray
+    scratchpad: Space
+    parameter: Space
+    parameter_lines: dict[tuple[object, ...], Buffer]
+    accumulator_bank: int
+
+
 class Builder:
     """Collects instructions for one chip; see the module's text."""
 
@@ -89,6 +104,22 @@ class Builder:
         }
         self._synced = np.full((len(Engine), len(Engine)), _NEVER, np.int64)  # [waiting engine][source engine]
         self._next_accumulator_bank = 0
+        self.parameter_lines: dict[tuple[object, ...], Buffer] = {}
+        """what the parameter memory holds, least recently used first"""
+
+    def mark(self) -> Mark:
+        """The present state, for `rewind`."""
+        return Mark(len(self.drafts), [d.signal for d in self.drafts], copy.deepcopy(self._trackers), self._synced.copy(),
+                    self.scratchpad.copy(), self.parameter.copy(), dict(self.parameter_lines), self._next_accumulator_bank)
+
+    def rewind(self, mark: Mark) -> None:
+        """Forget everything since ``mark``."""
+        del self.drafts[mark.length:]
+        for draft, signal in zip(self.drafts, mark.signals, strict=True):
+            draft.signal = signal
+        self._trackers, self._synced = mark.trackers, mark.synced
+        self.scratchpad, self.parameter = mark.scratchpad, mark.parameter
+        self.parameter_lines, self._next_accumulator_bank = mark.parameter_lines, mark.accumulator_bank
 
     @property
     def now(self) -> int:

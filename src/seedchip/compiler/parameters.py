@@ -21,7 +21,6 @@ class ParameterCache:
 
     def __init__(self, builder: Builder, placement: Placement) -> None:
         self.builder, self.placement = builder, placement
-        self._held: dict[tuple[object, ...], Buffer] = {}
 
     def program(self, code: Microprogram) -> int:
         """Line of a micro-program."""
@@ -51,11 +50,11 @@ class ParameterCache:
         return table.reshape(len(names), groups, lanes).transpose(1, 0, 2)
 
     def _line(self, key: tuple[object, ...], address: int, size: int) -> int:
-        buffer = self._held.pop(key, None)
+        buffer = self.builder.parameter_lines.pop(key, None)
         if buffer is None:
             buffer = self._allocate(size)
             load_bytes(self.builder, address, buffer.address, size, parameter=True)
-        self._held[key] = buffer
+        self.builder.parameter_lines[key] = buffer
         return buffer.address // self.builder.spec.line_bytes
 
     def _allocate(self, size: int) -> Buffer:
@@ -64,8 +63,8 @@ class ParameterCache:
             try:
                 return space.allocate(size, "parameter")
             except OutOfSpace:
-                if not self._held:
+                if not self.builder.parameter_lines:
                     raise CompileError(f"parameter.bytes must hold {size} bytes of parameters of one tile, not "
                                        f"{self.builder.spec.parameter.bytes}") from None
-                oldest = next(iter(self._held))
-                space.free(self._held.pop(oldest), self.builder.now)
+                oldest = next(iter(self.builder.parameter_lines))
+                space.free(self.builder.parameter_lines.pop(oldest), self.builder.now)

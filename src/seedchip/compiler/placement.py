@@ -42,6 +42,10 @@ class Placement:
                                f"{self.spec.name}; choose a chip with more memory or a smaller batch")
         return address
 
+    def packed_address(self, key: tuple[object, ...]) -> int | None:
+        """Address of constant bytes that were stored under ``key``, or None."""
+        return self._packed.get(key)
+
     def constant_bytes(self, key: tuple[object, ...], data: np.ndarray) -> int:
         """Address of constant bytes, stored once for each key."""
         if key not in self._packed:

@@ -43,6 +43,14 @@ class Space:
         self.groups: dict[str, int] = {}
         self.live: set[Buffer] = set()
 
+    def copy(self) -> Space:
+        """The same state, independent from now on."""
+        other = Space.__new__(Space)
+        other.granule, other.bank_granules = self.granule, self.bank_granules
+        other.freed, other.owner = self.freed.copy(), self.owner.copy()
+        other.groups, other.live = dict(self.groups), set(self.live)
+        return other
+
     def allocate(self, size: int, group: str) -> Buffer:
         """The free stretch with the fewest foreign banks, then the oldest. Raises `OutOfSpace`."""
         need = max(1, -(-size // self.granule))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -82,8 +83,8 @@ class TileRun:
         if out.shape[-1] > 1:
             self.rowcode.map(Tile(box.sizes, box.first, box.last), op.expression, operands, out)
             return
-        count = int(np.prod(box.sizes))
-        flat = [View(o.address, (count,), (o.item,), o.dtype) if isinstance(o, View) and np.prod(o.shape) == count and count > 1
+        count = prod(box.sizes)
+        flat = [View(o.address, (count,), (o.item,), o.dtype) if isinstance(o, View) and prod(o.shape) == count and count > 1
                 else _single(o) for o in operands]
         self.rowcode.map(Tile((), 0, count), op.expression, flat, View(out.address, (count,), (out.item,), out.dtype))
 
@@ -96,8 +97,8 @@ class TileRun:
             constant = _constant_operand(name, self.graph.constants[name])
             if constant is not None:
                 return constant
-        starts, sizes = box.cut(self.graph.types[name].shape or (1,))
-        view = self.placement.view(name)
+        starts, sizes = box.cut(self.shape(name))
+        view = self.view(name)
         view = view.expand((1,) * (len(sizes) - len(view.shape)) + view.shape).slice(starts, sizes)
         local = self._allocate(name, sizes, view.dtype, LOADED)
         load(self.builder, view, local)
@@ -115,7 +116,7 @@ class TileRun:
             local = self.locals[name]
             assert isinstance(local, View)
             return local
-        _, sizes = box.cut(self.graph.types[name].shape)
+        _, sizes = box.cut(self.shape(name))
         group = STORED if name in self.region.outputs else TEMPORARY
         local = self._allocate(name, sizes, self.graph.types[name].dtype, group)
         self.locals[name] = local
@@ -129,8 +130,21 @@ class TileRun:
         return standard(buffer.address, sizes, dtype, granule)
 
     def store(self, name: str, local: View, box: Box) -> None:
-        starts, sizes = box.cut(self.graph.types[name].shape)
-        store(self.builder, local, self.placement.view(name).slice(starts, sizes))
+        starts, sizes = box.cut(self.shape(name))
+        store(self.builder, local, self.view(name).slice(starts, sizes))
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Shape of a tensor, its row axes taken as one where the region's are."""
+        shape = self.graph.types[name].shape or (1,)
+        return (prod(shape[:-1]), shape[-1]) if len(shape) - 1 > len(self.region.rows) else shape
+
+    def view(self, name: str) -> View:
+        """Where the tensor lies in memory, in `shape`."""
+        view = self.placement.view(name)
+        flat = view.reshape(self.shape(name))
+        if flat is None:
+            raise ValueError(f"{name} was to be walked as {self.shape(name)}, which its layout {view} does not allow")
+        return flat
 
     def _drop_dead(self, nodes: list[Node], index: int, skipped: set[str]) -> None:
         """Free what no later node reads; a folded map's operands live until its reduction."""

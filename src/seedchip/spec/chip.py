@@ -146,7 +146,7 @@ class ChipSpec:
     @property
     def channel_granule(self) -> int:
         """Rows of tensors are padded to a multiple of so many elements."""
-        return max(self.matrix.rows, self.matrix.columns, self.vector.lanes)
+        return max(self.matrix.rows, self.matrix.columns, self.vector.lanes, self.memory.granule_bytes)
 
     @property
     def accumulator_rows(self) -> int:
