@@ -1,0 +1,78 @@
+"""From a model to a program in one call: front end, quantisation, compiler. Each step is a plain value."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from seedchip.inputs import InputSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+    import onnx
+
+    from seedchip.graph.ir import Graph
+    from seedchip.program import Program
+    from seedchip.spec import ChipSpec
+
+Calibration = Callable[[Sequence[InputSpec]], "list[dict[str, np.ndarray]]"]
+"""Gives calibration samples for the inputs of a network."""
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """What the caller can choose. ``shapes`` binds symbolic sizes; without ``calibration`` scales are dynamic."""
+
+    precision: Literal["int8", "int16", "int24", "auto"] = "int8"
+    shapes: Mapping[str, int] = field(default_factory=dict)
+    calibration: Calibration | None = None
+
+
+@dataclass(frozen=True)
+class Build:
+    """A model at each door: binary32 graph, quantised graph, program."""
+
+    graph: Graph
+    quantised: Graph
+    program: Program
+
+
+def import_graph(model: str | os.PathLike[str] | onnx.ModelProto, options: BuildOptions) -> Graph:
+    """The network in binary32 as the model has it. Raises `ModelError`."""
+    from seedchip.frontend import load_model
+
+    return load_model(model, shapes=options.shapes)
+
+
+def quantise_graph(graph: Graph, options: BuildOptions) -> Graph:
+    """The network in the chip's numbers. Raises `QuantiseError`."""
+    from seedchip.quantise import quantise
+
+    samples = None if options.calibration is None else options.calibration(graph_inputs(graph))
+    return quantise(graph, precision=options.precision, calibration=samples)
+
+
+def build(model: str | os.PathLike[str] | onnx.ModelProto, spec: ChipSpec, options: BuildOptions) -> Build:
+    """The program that computes ``model`` on a chip, and what lies on the way. Raises the errors of every step."""
+    from seedchip.compiler import compile_graph
+
+    graph = import_graph(model, options)
+    quantised = quantise_graph(graph, options)
+    return Build(graph, quantised, compile_graph(quantised, spec))
+
+
+def graph_inputs(graph: Graph) -> list[InputSpec]:
+    return [InputSpec(name, graph.types[name].shape, graph.types[name].dtype) for name in graph.inputs]
+
+
+def program_inputs(program: Program) -> list[InputSpec]:
+    return [InputSpec(p.name, p.shape, p.dtype) for p in program.inputs]
+
+
+def is_program_file(path: str | os.PathLike[str]) -> bool:
+    """Whether a file looks like a safetensors container: byte 8 opens a JSON object. `OSError` when unreadable."""
+    with Path(path).open("rb") as file:
+        return file.read(9)[8:] == b"{"

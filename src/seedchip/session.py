@@ -1,0 +1,118 @@
+"""`InferenceSession`: a compiled model that answers, with the shape of ONNX Runtime's class of that name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seedchip.build import Build, BuildOptions, build, is_program_file, program_inputs
+from seedchip.inputs import InputSpec
+from seedchip.program import Program, verify_program
+from seedchip.program import load as load_program
+from seedchip.simulator.errors import FeedError
+from seedchip.spec import ChipSpec
+from seedchip.spec import load as load_chip
+
+if TYPE_CHECKING:
+    import onnx
+
+    from seedchip.report import Report
+    from seedchip.simulator.device import SimulatedDevice
+    from seedchip.simulator.timing import Timeline
+
+_ONNX_TYPES = {"float32": "float", "float64": "double", "float16": "float16", "bool": "bool"}
+_NO_OPTIONS = BuildOptions()
+
+
+@dataclass(frozen=True)
+class NodeArg:
+    """Name, shape and type of an input or output, as `onnxruntime.NodeArg`; ``type`` reads ``tensor(float)``."""
+
+    name: str
+    shape: list[int]
+    type: str
+
+
+class InferenceSession:
+    """A model on the exact simulator of a chip.
+
+    ``model`` is an ONNX model (a path or a `ModelProto`), a program file, or a `Program`. Construction compiles it; `run`
+    gives its answers, `report` its costs. Raises the errors of the chip description, the model and the program.
+    """
+
+    def __init__(self, model: str | os.PathLike[str] | onnx.ModelProto | Program, chip: str | ChipSpec = "micro", *,
+                 options: BuildOptions = _NO_OPTIONS) -> None:
+        self.spec = load_chip(chip)
+        self.build: Build | None = None
+        """graphs before and after quantisation; None for a program that came as such"""
+        self.program = self._program(model, options)
+
+    def get_inputs(self) -> list[NodeArg]:
+        return [_node_arg(p.name, p.shape, p.dtype) for p in self.program.inputs]
+
+    def get_outputs(self) -> list[NodeArg]:
+        return [_node_arg(p.name, p.shape, p.dtype) for p in self.program.outputs]
+
+    @property
+    def inputs(self) -> list[InputSpec]:
+        return program_inputs(self.program)
+
+    def run(self, output_names: Sequence[str] | None, input_feed: Mapping[str, Any]) -> list[np.ndarray]:
+        """The outputs named (all when None or empty), in that order. Raises `FeedError`."""
+        known = [p.name for p in self.program.outputs]
+        wanted = list(output_names or known)
+        for name in wanted:
+            if name not in known:
+                raise FeedError(f"output {name!r} must be one of {', '.join(known)}")
+        outputs = self._device.run(input_feed)
+        return [outputs[name] for name in wanted]
+
+    @property
+    def timeline(self) -> Timeline:
+        """When every instruction ran; the same for all feeds, found once."""
+        return self._device.timeline
+
+    def report(self) -> Report:
+        """What one run costs; needs no feeds."""
+        from seedchip.report import build_report
+
+        return build_report(self.program, self.spec, self.timeline)
+
+    def _program(self, model: Any, options: BuildOptions) -> Program:
+        if isinstance(model, Program):
+            verify_program(model, self.spec)
+            return model
+        if isinstance(model, (str, os.PathLike)) and _holds_program(model):
+            return load_program(model, self.spec)
+        self.build = build(model, self.spec, options)
+        return self.build.program
+
+    @cached_property
+    def _device(self) -> SimulatedDevice:
+        from seedchip.simulator.device import SimulatedDevice
+
+        return SimulatedDevice(self.program, self.spec)
+
+
+def _holds_program(path: str | os.PathLike[str]) -> bool:
+    try:
+        return is_program_file(path)
+    except (OSError, ValueError):
+        return False  # the front end says what is wrong with the path
+
+
+def _node_arg(name: str, shape: tuple[int, ...], dtype: str) -> NodeArg:
+    return NodeArg(name, list(shape), f"tensor({_ONNX_TYPES.get(dtype, dtype)})")
+
+
+def compile(model: str | os.PathLike[str] | onnx.ModelProto, chip: str | ChipSpec = "micro", *,
+            options: BuildOptions = _NO_OPTIONS) -> Program:
+    """The program that computes an ONNX model on a chip."""
+    return build(model, load_chip(chip), options).program
+
+
