@@ -39,7 +39,7 @@ _ONE_BIT = pattern(1)
 
 
 def reciprocal_normal(x: Expression) -> Expression:
-    """1 / x for 2**-126 <= |x| <= 2**126; anything else gives an unspecified number."""
+    """1 / x for 2**-126 <= |x| <= 2**125; anything else gives an unspecified number."""
     guess = apply("isub", _RECIPROCAL_GUESS, x)
     residual = apply("mad", x, guess, -1.0)
     return _corrected(guess, residual, coefficients.RECIPROCAL)
@@ -58,7 +58,7 @@ def _corrected(guess: Expression, residual: Expression, slope: tuple[float, ...]
 
 
 def divide_normal(a: Expression, b: Expression) -> Expression:
-    """a / b for 2**-126 <= |b| <= 2**126, as a product with the reciprocal."""
+    """a / b for 2**-126 <= |b| <= 2**125, as a product with the reciprocal."""
     return apply("mul", a, reciprocal_normal(b))
 
 
@@ -138,7 +138,7 @@ def _positive_finite(x: Expression) -> Expression:
 
 
 def fmod(a: Expression, b: Expression) -> Expression:
-    """a - b * trunc(a / b), exact while |a / b| < 2**22 and 2**-100 <= |b| <= 2**126; sign of a."""
+    """a - b * trunc(a / b), exact while |a / b| < 2**22 and 2**-100 <= |b| <= 2**125; sign of a."""
     size, step = absolute(a), absolute(b)
     minus = negate(step)
     count = floor(divide_normal(size, step))

@@ -1,9 +1,10 @@
 """Exponential, logarithm and what is made of them.
 
-exp: ``x = k ln 2 + r`` with ``|r| <= ln 2 / 2``, a polynomial in ``r`` and a power of two (Cody and Waite,
-"Software Manual for the Elementary Functions", 1980). Adding ``1.5 * 2**23`` rounds to an integer and leaves it in the low mantissa
-bits, from where one shift makes it an exponent (Schraudolph's and Cephes' device). log: the mantissa is brought to
-[sqrt(1/2), sqrt(2)) by integer arithmetic on the pattern, then ``f - f**2 / 2 + f**3 P(f)`` (Cephes `logf`).
+exp: ``x = k ln 2 + r`` with ``|r| <= ln 2 / 2``, a polynomial in ``r`` and a power of two (Cody and Waite, "Software
+Manual for the Elementary Functions", 1980). Adding ``1.5 * 2**23`` rounds to an integer and leaves it in the low
+mantissa bits, from where one shift makes it an exponent (Schraudolph's and Cephes' device). log: the mantissa is
+brought to [sqrt(1/2), sqrt(2)) by integer arithmetic on the pattern, then ``f - f**2 / 2 + f**3 P(f)`` (Cephes
+`logf`).
 """
 
 from __future__ import annotations
@@ -85,8 +86,8 @@ def _exp_of_minus_size(x: Expression) -> Expression:
 
 
 def sigmoid(x: Expression) -> Expression:
-    """1 / (1 + e ** -x); never below e ** -87, which stands for 0."""
-    return _sigmoid_of_clipped(clip(x, -87.0, 87.0))
+    """1 / (1 + e ** -x); never below e ** -86.5, which stands for 0."""
+    return _sigmoid_of_clipped(clip(x, -86.5, 86.5))
 
 
 def _sigmoid_of_clipped(x: Expression) -> Expression:
@@ -96,8 +97,8 @@ def _sigmoid_of_clipped(x: Expression) -> Expression:
 
 def silu(x: Expression) -> Expression:
     """x * sigmoid(x)."""
-    bounded = apply("max", x, -87.0)
-    return apply("mul", bounded, _sigmoid_of_clipped(apply("min", bounded, 87.0)))
+    bounded = apply("max", x, -86.5)
+    return apply("mul", bounded, _sigmoid_of_clipped(apply("min", bounded, 86.5)))
 
 
 def softplus(x: Expression) -> Expression:

@@ -93,7 +93,7 @@ def rational(target: Target) -> tuple[list[float], list[float], float]:
 
 def _at_zero(ratio: Function, value: float, near: float = 1e-9) -> Function:
     """``ratio`` with its limit ``value`` put in where its argument is near zero."""
-    return lambda x: np.where(np.abs(x) < near, value, ratio(np.where(np.abs(x) < near, 1.0, x)))
+    return lambda x: np.where(np.abs(x) < near, value, ratio(np.where(np.abs(x) < near, 0.5, x)))
 
 
 def _vector(scalar: Callable[[float], float]) -> Function:

@@ -1,8 +1,8 @@
 """Error function and the GELU family.
 
 gelu: ``x Phi(x) = max(x, 0) - |x| Phi(-|x|)``, and the tail ``Phi(-a)`` is the eighth power of a polynomial in ``a``:
-three squarings in place of a division and an exponential (the form of Abramowitz and Stegun 7.1.28, with the reciprocal taken
-into the fit). erf: an odd ratio of polynomials, as in Eigen's and XLA's.
+three squarings in place of a division and an exponential (the form of Abramowitz and Stegun 7.1.28, with the
+reciprocal taken into the fit). erf: an odd ratio of polynomials, as in Eigen's and XLA's.
 """
 
 from __future__ import annotations

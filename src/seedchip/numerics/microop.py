@@ -1,9 +1,9 @@
 """The vector engine's micro-operations: declared once, with the value that each computes.
 
 A lane holds 32-bit registers. Arithmetic is IEEE-754 binary32, round to nearest even, subnormals kept; every NaN that
-it makes is the canonical NaN 0x7FC00000. Bit operations (and `mov`, `sel`) read and write the same registers as raw 32-bit
-patterns, whatever number a pattern would be: 0x7FFFFFFF is a mask. `mad` rounds
-twice (after the product and after the sum), so plain NumPy is an exact model of it.
+it makes is the canonical NaN 0x7FC00000. Bit operations (and `mov`, `sel`) read and write the same registers as raw
+32-bit patterns, whatever number a pattern would be: 0x7FFFFFFF is a mask. `mad` rounds twice (after the product and
+after the sum), so plain NumPy is an exact model of it.
 
 Assembler, manual, register allocator, simulator and hardware all read the table `MICRO_OPS`.
 """
