@@ -147,10 +147,10 @@ def _cost(p: Product, t: Tiling) -> Tiling | None:
     reads_a, reads_w = _reads(p, t, (num_m, num_n, num_k), batches)
     elements = p.num_rows * p.weights.columns
     traffic = a * reads_a + w * reads_w + elements * (p.loaded_bytes + p.stored_bytes)
-    memory = traffic / spec.memory.bytes_per_cycle + 4.0 * num_m * num_n * num_k
+    memory = traffic / spec.memory.bytes_per_cycle + 16.0 * num_m * num_n * num_k
     tiles_k = -(-t.channels // spec.matrix.rows) * num_k * prod(p.activations.kernel) * p.num_pairs
     tiles_n = -(-p.weights.columns // width)
-    matrix = num_m * tiles_n * tiles_k * max(tile_rows, spec.matrix.rows) + 2.0 * num_m * num_n * num_k
+    matrix = num_m * tiles_n * tiles_k * max(tile_rows, spec.matrix.rows) + 16.0 * num_m * num_n * num_k
     overhead = spec.vector.pipeline_cycles + 4
     vector = num_m * num_n * overhead + num_m * tile_rows * tiles_n * (width / spec.vector.lanes) * p.slots
     first = (a + w) / spec.memory.bytes_per_cycle

@@ -54,7 +54,7 @@ def fill(builder: Builder, target: View, value: int) -> None:
 def _copy(builder: Builder, cls: type[Instruction], memory: View, local: View) -> None:
     if 0 in memory.shape:
         return
-    shape, strides, run = _loops(memory, local)
+    shape, strides, run = _loops(memory, local, may_copy_gaps=cls is Load)
     while len(shape) < 3:
         shape, strides = (1, *shape), [(0, *s) for s in strides]
     outer = shape[:-3]
@@ -64,15 +64,16 @@ def _copy(builder: Builder, cls: type[Instruction], memory: View, local: View) -
                 replace(local, address=local.address + shift[1]), (shape[-3:], [s[-3:] for s in strides], run))
 
 
-def _loops(memory: View, local: View) -> tuple[tuple[int, ...], list[tuple[int, ...]], int]:
-    """Loops around a run of bytes. Adjacent padded rows become one run: the padding may be copied."""
+def _loops(memory: View, local: View, *, may_copy_gaps: bool) -> tuple[tuple[int, ...], list[tuple[int, ...]], int]:
+    """Loops around a run of bytes. Adjacent rows become one run, with the padding between them where that does no harm."""
     item = memory.item
     if memory.contiguous and local.contiguous and memory.shape:
         run, axes = memory.shape[-1] * item, len(memory.shape) - 1
     else:
         run, axes = item, len(memory.shape)
     shape, strides = collapse(memory.shape[:axes], [memory.strides[:axes], local.strides[:axes]])
-    if shape and strides[0][-1] == strides[1][-1] and run <= strides[0][-1] < run + 64 * item:
+    gap = strides[0][-1] - run if shape and strides[0][-1] == strides[1][-1] else -1
+    if 0 <= gap < (64 * item if may_copy_gaps else 1):
         joined = (shape[-1] - 1) * strides[0][-1] + run
         if joined <= _MAX_RUN:
             run, shape, strides = joined, shape[:-1], [s[:-1] for s in strides]
