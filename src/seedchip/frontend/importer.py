@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -12,7 +13,7 @@ import onnx
 
 from seedchip.frontend import operators as _operators  # noqa: F401  (fills the table of rules)
 from seedchip.frontend.binding import bind_shapes
-from seedchip.frontend.builder import FLOATS, Builder, Tensor, graph_dtype
+from seedchip.frontend.builder import Builder, Tensor, graph_dtype
 from seedchip.frontend.errors import ModelError, UnsupportedOperator
 from seedchip.frontend.folding import fold
 from seedchip.frontend.loading import MAX_GRAPH_DEPTH, LoadedModel, node_label, opset
@@ -34,28 +35,34 @@ class Importer:
         self.build = Builder()
         self.depth = 0
 
-    def run(self, shapes: Mapping[str, int], input_shapes: Mapping[str, Sequence[int]]) -> Graph:
+    def run(self, shapes: Mapping[str, int], input_shapes: Mapping[str, Sequence[int]],
+            constants: Mapping[str, np.ndarray]) -> Graph:
+        """The graph; ``constants`` gives inputs that are known at import their values."""
         graph, label = self.model.proto.graph, self.model.label
         if graph.sparse_initializer:
             raise ModelError(f"{label}: initializers must be dense, but {graph.sparse_initializer[0].values.name!r} is sparse; "
                              "export the model with dense weights")
-        constants = {t.name for t in graph.initializer}
-        inputs = [i for i in graph.input if i.name not in constants]
+        inputs = _runtime_inputs(graph, label, constants)
         for value in inputs:
             _check_input(value, label)
         bound = bind_shapes(inputs, label, shapes, input_shapes)
         scope: ChainMap[str, Any] = ChainMap({"": None})
+        scope.update({name: np.asarray(value) for name, value in constants.items()})
         for value in inputs:
             dtype = onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type).name
             scope[value.name] = self.build.add_input(value.name, bound[value.name], dtype)
         results = self.run_graph(graph, scope)
-        outputs, dtypes = {}, {}
-        for public, result in zip((o.name for o in graph.output), results, strict=True):
+        outputs: dict[str, Tensor] = {}
+        dtypes: dict[str, str] = {}
+        for value, result in zip(graph.output, results, strict=True):
+            public = value.name
             self.build.source = f"{label}: output {public!r}"
             if not isinstance(result, (Tensor, np.ndarray)):
                 raise UnsupportedOperator(f"{label}: output {public!r} must be a tensor, not a sequence or an optional "
                                           "value; return the tensors one by one")
-            dtypes[public] = result.dtype if isinstance(result, Tensor) else result.dtype.name
+            declared = value.type.tensor_type.elem_type
+            dtypes[public] = onnx.helper.tensor_dtype_to_np_dtype(declared).name if declared else \
+                result.dtype if isinstance(result, Tensor) else result.dtype.name
             outputs[public] = self.build.tensor(result)
         return self.build.finish(graph.name or "model", outputs, dtypes)
 
@@ -74,6 +81,7 @@ class Importer:
     def run_node(self, node: onnx.NodeProto, scope: ChainMap[str, Any], place: str) -> None:
         """Adds the outputs of one node to ``scope``."""
         inputs = [scope[name] if name else None for name in node.input]
+        first = len(self.build.nodes)
         self.build.source = place
         self.build.prefix = next((o for o in node.output if o), node.name)
         try:
@@ -86,9 +94,19 @@ class Importer:
         if len(results) < sum(1 for o in node.output if o):
             raise UnsupportedOperator(f"{place} can't run on the chip: it has {len(node.output)} outputs, of which only "
                                       f"the first {len(results)} can be computed; remove the others")
-        for name, result in zip(node.output, results, strict=False):
+        for name, result in zip(node.output, self._named(node, list(results), first), strict=False):
             if name:
-                scope[name] = self.build.rename_last(result, name) if isinstance(result, Tensor) else result
+                scope[name] = result
+
+    def _named(self, node: onnx.NodeProto, results: list[Any], first: int) -> list[Any]:
+        """The results, of which the one that the node's last operation makes gets the model's name."""
+        for name, result in zip(node.output, results, strict=False):
+            if name and isinstance(result, Tensor) and len(self.build.nodes) > first \
+                    and result.name == self.build.nodes[-1].output:
+                renamed = self.build.rename_last(result, name)
+                return [replace(r, name=renamed.name) if isinstance(r, Tensor) and r.name == result.name else r
+                        for r in results]
+        return results
 
     def _results(self, node: onnx.NodeProto, inputs: list[Any], scope: ChainMap[str, Any], place: str) -> Sequence[Any]:
         domain = "" if node.domain == "ai.onnx" else node.domain
@@ -151,6 +169,17 @@ class Importer:
         self.opset = outer_opset
         self.depth -= 1
         return [scope.get(name) for name in body.output]
+
+
+def _runtime_inputs(graph: onnx.GraphProto, label: str, constants: Mapping[str, np.ndarray]) -> list[onnx.ValueInfoProto]:
+    """Inputs that are fed at run time: those without a default and without a value given at import."""
+    names = [i.name for i in graph.input]
+    for name in constants:
+        if name not in names:
+            raise ModelError(f"{label}: a value given at import must be an input of the model, but it has no {name!r}; "
+                             f"its inputs are {', '.join(map(repr, names)) or 'none'}")
+    known = {t.name for t in graph.initializer} | set(constants)
+    return [i for i in graph.input if i.name not in known]
 
 
 def _check_input(value: onnx.ValueInfoProto, label: str) -> None:
@@ -234,6 +263,3 @@ def _bind_attributes(node: onnx.NodeProto, given: Mapping[str, onnx.AttributePro
             copy.name = a.name
     return bound
 
-
-def is_float(dtype: str) -> bool:
-    return dtype in FLOATS

@@ -66,9 +66,10 @@ class Call:
         self.attributes = {a.name: a for a in self.node.attribute}
 
     # refusals --------------------------------------------------------------------------------------------------------
-    def refuse(self, found: str) -> UnsupportedOperator:
+    def refuse(self, found: str, needs: str = "") -> UnsupportedOperator:
         """The error to raise: node, operator, what was found, and the rule."""
-        return UnsupportedOperator(f"{self.place} can't run on the chip: {found}; the rule for {self.node.op_type}: {self.rule}")
+        return UnsupportedOperator(f"{self.place} can't run on the chip: {found}; the rule for {self.node.op_type}: {self.rule}",
+                                   needs)
 
     def require(self, condition: bool, found: str) -> None:
         if not condition:
@@ -118,13 +119,13 @@ class Call:
         """Input ``index``, which must be known at import; ``what`` names it in the refusal."""
         value = self.value(index)
         if isinstance(value, Tensor):
-            raise self.refuse(f"{what} is computed at run time")
+            raise self.refuse(f"{what} is known at run time only", value.name)
         return value
 
     def ints(self, name: str, index: int | None = None, default: Sequence[int] | None = None) -> list[int] | None:
         """Integers from attribute ``name`` (older operator sets) or from constant input ``index``."""
         if index is not None and self.has(index):
-            return [int(i) for i in self.const(index, f"input {name!r}").reshape(-1)]
+            return [int(i) for i in self.const(index, f"the value of {name!r}").reshape(-1)]
         found = self.attr(name)
         if found is None:
             return None if default is None else list(default)

@@ -85,7 +85,7 @@ def _transposed_window(call: Call, image: tuple[int, ...], kernel: tuple[int, ..
         target = (image[0] * strides[0], image[1] * strides[1])
     if target is not None:
         total = [full[i] - target[i] for i in (0, 1)]
-        begin = [t - t // 2 if mode == "SAME_LOWER" else t // 2 for t in total]
+        begin = [t // 2 if mode == "SAME_UPPER" else t - t // 2 for t in total]
         end = [t - b for t, b in zip(total, begin, strict=True)]
     size = (full[0] - begin[0] - end[0], full[1] - begin[1] - end[1])
     return Window((kernel[0], kernel[1]), strides, dilations, (begin[0], begin[1], end[0], end[1])), size

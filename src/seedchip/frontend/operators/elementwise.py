@@ -11,8 +11,10 @@ import onnx
 from seedchip.frontend.builder import FLOATS, Tensor, graph_dtype
 from seedchip.frontend.registry import Call, operator
 from seedchip.numerics import functions as f
-from seedchip.numerics.expression import Expression, apply, constant
+from seedchip.numerics.expression import Expression, apply, constant, pattern
 
+BFLOAT16_OVERFLOW = 2.0**127 * (2 - 2.0**-8)
+"""From here on a number rounds to infinity in bfloat16: halfway between its largest number and 2**128."""
 INTEGER_RANGES = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-(2**15), 2**15 - 1), "uint16": (0, 2**16 - 1)}
 
 
@@ -247,9 +249,11 @@ def is_inf(call: Call) -> Tensor:
 
 # conversion ----------------------------------------------------------------------------------------------------------
 @operator("Cast", "CastLike")
-def cast(call: Call) -> Tensor:
+def cast(call: Call) -> Tensor | np.ndarray:
     """Between floating-point types, integers and booleans; float16, bfloat16 and float64 are carried as binary32, integers
     as 32 bits, and a number outside the target's range is clamped to it; other types are refused."""
+    if call.node.op_type == "CastLike" and isinstance(call.value(0), np.ndarray):
+        return call.value(0).astype(np.dtype(call.dtype(1)) if call.dtype(1) != "bfloat16" else np.float32)
     if call.node.op_type == "Cast":
         try:
             to = onnx.helper.tensor_dtype_to_np_dtype(call.attr("to")).name
@@ -286,17 +290,20 @@ def converted(call: Call, x: Tensor, to: str, target: str) -> Tensor:
 
 
 def rounded(a: Expression, to: str) -> Expression:
-    """``a`` rounded to the grid of float16 or bfloat16 (ties to even) by Veltkamp's splitting (Dekker, 1971)."""
-    if to == "bfloat16":
-        scaled = apply("mul", a, constant(2.0**16 + 1))
-        return apply("sub", scaled, apply("sub", scaled, a))
-    scaled = apply("mul", a, constant(2.0**13 + 1))
-    normal = apply("sub", scaled, apply("sub", scaled, a))
-    tiny = apply("sub", apply("add", a, constant(0.75)), constant(0.75))
-    value = apply("sel", apply("lt", f.absolute(a), constant(2.0**-14)), tiny, normal)
+    """``a`` rounded to the grid of float16, by Veltkamp's splitting (Dekker, 1971), or of bfloat16, on the bits; ties to even."""
     size = f.absolute(a)
+    if to == "bfloat16":
+        odd = apply("and", apply("shr", a, pattern(16)), pattern(1))
+        value = apply("and", apply("iadd", apply("iadd", a, odd), pattern(0x7FFF)), pattern(0xFFFF0000))
+        limit = BFLOAT16_OVERFLOW
+    else:
+        scaled = apply("mul", a, constant(2.0**13 + 1))
+        normal = apply("sub", scaled, apply("sub", scaled, a))
+        tiny = apply("sub", apply("add", a, constant(0.75)), constant(0.75))
+        value = apply("sel", apply("lt", size, constant(2.0**-14)), tiny, normal)
+        limit = 65520.0
     overflow = apply("sel", apply("lt", a, 0.0), float("-inf"), float("inf"))
-    value = apply("sel", apply("le", constant(65520.0), size), overflow, value)
+    value = apply("sel", apply("le", constant(limit), size), overflow, value)
     return apply("sel", apply("eq", a, a), value, a)
 
 

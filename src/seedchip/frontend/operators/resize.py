@@ -67,8 +67,9 @@ def _coordinates(call: Call, length: int, size: int, scale: float, roi: tuple[fl
     """Place in the input of each output element (ONNX Resize, coordinate_transformation_mode)."""
     default = "asymmetric" if call.node.op_type == "Upsample" or call.opset < 11 else "half_pixel"
     mode, i = call.attr("coordinate_transformation_mode", default), np.arange(size, dtype=np.float64)
+    exact = scale * length  # the size before it is rounded down
     if mode == "align_corners":
-        return i * (length - 1) / (size - 1) if size > 1 else np.zeros(size)
+        return i * (length - 1) / (exact - 1) if exact != 1 else np.zeros(size)
     if mode == "asymmetric":
         return i / scale
     if mode == "pytorch_half_pixel" and size <= 1:
@@ -76,7 +77,7 @@ def _coordinates(call: Call, length: int, size: int, scale: float, roi: tuple[fl
     if mode == "tf_crop_and_resize" and roi is not None:
         start, end = roi
         span = (end - start) * (length - 1)
-        return start * (length - 1) + (i * span / (size - 1) if size > 1 else span / 2)
+        return start * (length - 1) + (i * span / (exact - 1) if exact > 1 else np.full(size, span / 2))
     if mode == "half_pixel_symmetric":
         adjustment = size / (scale * length)
         centre = length / 2
