@@ -72,7 +72,11 @@ def reciprocal(x: Expression) -> Expression:
 
 
 def divide(a: Expression, b: Expression) -> Expression:
-    """a / b for all numbers. A constant divisor costs less, a power of two one multiplication."""
+    """a / b, correctly rounded in all of 2**20 random pairs with |a| >= 2**-36 and a normal quotient.
+
+    Zeros, infinities and NaN as IEEE 754 says; a smaller dividend may lose the last bit, a subnormal one nine bits. A
+    constant divisor costs less, a power of two one multiplication.
+    """
     if b.operator == "constant":
         divisor = float(np.int32(b.value).view(np.float32))
         if divisor and math.frexp(divisor)[0] in (0.5, -0.5) and 2.0**-126 <= abs(divisor) <= 2.0**126:
@@ -85,7 +89,7 @@ def divide(a: Expression, b: Expression) -> Expression:
     inverse = reciprocal_normal(b)
     quotient = apply("mul", a, inverse)
     high, low = split(negate(b))
-    exact = apply("mad", _remainder(a, quotient, high, low), inverse, quotient)
+    exact = _refined(quotient, _remainder(a, quotient, high, low), inverse)
     edge = apply("mul", a, apply("isub", INFINITY, b))  # the factor is infinity for 0 and 0 for infinity
     return where(b, where(equal(exact, exact), exact, edge), edge)
 
@@ -95,8 +99,14 @@ def _divide_by_constant(a: Expression, divisor: float) -> Expression:
     quotient = apply("mul", a, inverse)
     high = (np.float32(-divisor).view(np.int32) & np.int32(-4096)).view(np.float32)
     low = np.float32(-divisor) - high
-    exact = apply("mad", _remainder(a, quotient, constant(float(high)), constant(float(low))), inverse, quotient)
+    rest = _remainder(a, quotient, constant(float(high)), constant(float(low)))
+    exact = _refined(quotient, rest, constant(inverse))
     return where(equal(exact, exact), exact, quotient)
+
+
+def _refined(quotient: Expression, rest: Expression, inverse: Expression) -> Expression:
+    """``quotient + rest * inverse``; with no rest the quotient itself, whose zero may be negative."""
+    return where(rest, apply("mad", rest, inverse, quotient), quotient)
 
 
 def _remainder(a: Expression, quotient: Expression, high: Expression, low: Expression) -> Expression:

@@ -108,11 +108,11 @@ def softplus(x: Expression) -> Expression:
 
 
 def tanh(x: Expression) -> Expression:
-    """x P(x**2) / Q(x**2), clipped at 9.02, beyond which the result is +-1; -0 gives +0."""
+    """x P(x**2) / Q(x**2) for |x| clipped at 9.02, clipped to [-1, 1]; -0 gives +0."""
     bounded = clip(x, -9.02, 9.02)
     square = apply("mul", bounded, bounded)
     top = apply("mul", bounded, horner(coefficients.TANH_NUMERATOR, square))
-    return divide_normal(top, horner(coefficients.TANH_DENOMINATOR, square))
+    return clip(divide_normal(top, horner(coefficients.TANH_DENOMINATOR, square)), -1.0, 1.0)
 
 
 def cosh(x: Expression) -> Expression:

@@ -18,11 +18,11 @@ _ERF_LIMIT = 3.93
 
 
 def erf(x: Expression) -> Expression:
-    """x P(x**2) / Q(x**2), clipped at 3.93, beyond which the result is +-1; -0 gives +0."""
+    """x P(x**2) / Q(x**2) for |x| clipped at 3.93, clipped to [-1, 1]; -0 gives +0."""
     bounded = clip(x, -_ERF_LIMIT, _ERF_LIMIT)
     square = apply("mul", bounded, bounded)
     top = apply("mul", bounded, horner(coefficients.ERF_NUMERATOR, square))
-    return divide_normal(top, horner(coefficients.ERF_DENOMINATOR, square))
+    return clip(divide_normal(top, horner(coefficients.ERF_DENOMINATOR, square)), -1.0, 1.0)
 
 
 def gelu(x: Expression) -> Expression:

@@ -40,8 +40,8 @@ def manual() -> str:
 _FUNCTIONS_TEXT = """\
 `operations` are micro-operations, each one cycle per group of lanes; `live` is the greatest number of values that are
 alive at once, operands and result included, constants not. `error` is the worst one over *every* binary32 number of
-`domain`, in ulp of `scale` (the spacing of binary32 numbers at that magnitude, y the exact result); `seedchip.numerics.measure`
-measures it, against float64. A function without an error is exact, or its text says how good it is.
+`domain`, in ulp of `scale` (the spacing of binary32 numbers at that magnitude, y the exact result), against float64:
+`python -m seedchip.numerics.measure`. A function without an error is exact, or its text says how good it is.
 """
 
 
@@ -69,8 +69,8 @@ def _functions() -> str:
             domain, scale = f"[{case.low:.7g}, {case.high:.7g}]", case.scale.replace("|", "\\|")
             error = f"{MEASURED[name].ulp:.3f} at {MEASURED[name].at:.9g}"
         doc = _cell(" ".join((inspect.getdoc(FUNCTIONS[name]) or "").split()))
-        rows.append(f"| `{name}` | {num_operations} | {num_constants} | {num_live(name)} | {error} | {domain} | {scale} "
-                    f"| {doc} |")
+        cells = (f"`{name}`", num_operations, num_constants, num_live(name), error, domain, scale, doc)
+        rows.append("| " + " | ".join(map(str, cells)) + " |")
     head = "| function | operations | constants | live | error | domain | scale | value |"
     return "\n".join((head, "|---|---|---|---|---|---|---|---|", *rows, ""))
 
@@ -105,7 +105,7 @@ def _limbs() -> str:
             depth = limbs.max_depth(count, complete=complete)
             rows.append(f"| {name}{' complete' if complete else ''} | {limbs.limit(count)} | {sum(map(len, pairs))} "
                         f"| {listed} | {depth} |")
-    head = "| precision | greatest operand | passes | pairs (limb of A, limb of B) by diagonal | depth without overflow |"
+    head = "| precision | greatest operand | passes | pairs (limb of A, limb of B) by diagonal | greatest depth |"
     return "\n".join((head, "|---|---|---|---|---|", *rows, ""))
 
 
