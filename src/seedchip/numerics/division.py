@@ -72,7 +72,7 @@ def reciprocal(x: Expression) -> Expression:
 
 
 def divide(a: Expression, b: Expression) -> Expression:
-    """a / b, correctly rounded in all of 2**20 random pairs with |a| >= 2**-36 and a normal quotient.
+    """a / b, correctly rounded in all of 2**20 random pairs with |a| >= 2**-36 and |a / b| >= 2**-100.
 
     Zeros, infinities and NaN as IEEE 754 says; a smaller dividend may lose the last bit, a subnormal one nine bits. A
     constant divisor costs less, a power of two one multiplication.
