@@ -7,12 +7,13 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from seedchip.compiler.placement import CompileError
-from seedchip.compiler.rowcode import Tile
+from seedchip.compiler.rowcode import Step, Tile
 from seedchip.compiler.tile_run import LOADED, Box, TileRun
 from seedchip.compiler.transfer import load
-from seedchip.compiler.view import row_bytes, standard, standard_bytes
+from seedchip.compiler.view import View, row_bytes, standard, standard_bytes
 from seedchip.compiler.window import Axis
-from seedchip.graph.ops import Pool
+from seedchip.graph.ops import Map, Pool
+from seedchip.numerics.expression import Expression, argument, substitute
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from seedchip.compiler.builder import Builder
     from seedchip.compiler.placement import Placement
     from seedchip.compiler.region import Region
+    from seedchip.graph.ir import Node
 
 _SHARE = 0.4
 """Part of the scratchpad that one tile may fill, so that the next can be loaded beside it."""
@@ -28,11 +30,12 @@ _SHARE = 0.4
 def emit_rows(region: Region, builder: Builder, placement: Placement, new_run: Callable[[], TileRun],
               share: float = _SHARE) -> None:
     """Emit a region tile by tile."""
-    nodes = region.nodes if region.head is None else region.nodes[1:]
+    first = _fused(region)
+    nodes = region.nodes[(region.head is not None) + (first is not None):]
     for box in _boxes(region, placement, builder.spec.scratchpad.bytes * share):
         run = new_run()
         if region.head is not None:
-            _window(run, region, box)
+            _window(run, region, box, first)
         run.run(nodes, box)
         run.finish()
 
@@ -94,13 +97,25 @@ def _image_bytes(region: Region, placement: Placement, rows: tuple[int, ...], co
     return prod(size) * row_bytes(max(columns, 2), t.dtype, placement.granule)
 
 
-def _window(run: TileRun, region: Region, box: Box) -> None:
-    """The window's result for each image of the box, in binary32."""
+def _fused(region: Region) -> Node | None:
+    """The map that the window's instruction computes on the way: the only reader of the window's result."""
+    if region.head is None or len(region.nodes) < 2 or region.head.output in region.outputs:
+        return None
+    node, name = region.nodes[1], region.head.output
+    alone = isinstance(node.op, Map) and sum(n.inputs.count(name) for n in region.nodes) == 1
+    return node if alone and name in node.inputs else None
+
+
+def _window(run: TileRun, region: Region, box: Box, fused: Node | None) -> None:
+    """The window's result, or of the map behind it, for each image of the box."""
     assert region.head is not None
     head, op = region.head, region.head.op
     assert isinstance(op, Pool)
+    last = fused or head
     source = run.placement.view(head.inputs[0])
-    out = run.target(head.output, box)
+    others = [run.operand(n, box) for n in last.inputs if n != head.output] if fused else []
+    expression = _window_first(fused, head.output) if fused else argument(0)
+    out = run.target(last.output, box)
     granule, columns = run.placement.granule, box.last - box.first
     first_y, height, origin_y = _axis(op, 0, source.shape[1]).span(box.starts[1], box.sizes[1])
     first_x, width, origin_x = _axis(op, 1, source.shape[2]).span(box.starts[2], box.sizes[2])
@@ -111,12 +126,23 @@ def _window(run: TileRun, region: Region, box: Box) -> None:
     for image in range(box.sizes[0]):
         part = source.slice((box.starts[0] + image, first_y, first_x, box.first), (1, height, width, columns))
         buffer = run.builder.scratchpad.allocate(height * width * pitch, LOADED)
-        local = standard(buffer.address, (height, width, max(columns, 2)), source.dtype, granule)
-        local = local.slice((0, 0, 0), (height, width, columns))
-        load(run.builder, part.reshape((height, width, columns)) or part, local)
-        target = out.slice((image, 0, 0, 0), (1, *out.shape[1:]))
-        run.rowcode.window(Tile(box.sizes[1:], box.first, box.last), local, window, op.kind, target)
+        local = standard(buffer.address, (height, width, columns), source.dtype, granule)
+        load(run.builder, _one(part, 0), local)
+        step = Step(expression, tuple(_one(o, image) if isinstance(o, View) else o for o in others))
+        run.rowcode.window(Tile(box.sizes[1:], box.first, box.last), local, window, op.kind, step, _one(out, image))
         run.builder.scratchpad.free(buffer, run.builder.now)
-    if head.output in region.outputs:
-        run.store(head.output, out, box)
+    if last.output in region.outputs:
+        run.store(last.output, out, box)
 
+
+def _one(view: View, image: int) -> View:
+    """One image of a view [n, y, x, columns]."""
+    return View(view.address + image * view.strides[0], view.shape[1:], view.strides[1:], view.dtype)
+
+
+def _window_first(node: Node, name: str) -> Expression:
+    """The map's expression with the window's result as argument 0 and the others in order behind it."""
+    assert isinstance(node.op, Map)
+    place = node.inputs.index(name)
+    order = [argument(0) if i == place else argument(1 + i - (i > place)) for i in range(len(node.inputs))]
+    return substitute(node.op.expression, order)

@@ -61,6 +61,14 @@ class Tile:
         return self.last - self.first
 
 
+@dataclass(frozen=True)
+class Step:
+    """An expression whose argument 0 is a window's result, and its other operands."""
+
+    expression: Expression
+    operands: tuple[Operand, ...] = ()
+
+
 class RowCode:
     """Emits vector instructions. Local views have the tile's rows (stride 0 where they broadcast) and its columns or one."""
 
@@ -72,15 +80,24 @@ class RowCode:
         fields, reads = self._compute(tile, expression, operands, integer=out.dtype != "float32" and not reduce)
         self._emit(tile, fields, reads, _runtime(operands), out, reduce)
 
-    def window(self, tile: Tile, source: View, window: dict[str, int], kind: str, out: View) -> None:
-        """``out`` = sum or maximum of a window of ``source``, an image [y, x, columns]; ``tile.rows`` is [..., y, x]."""
-        fields: dict[str, Any] = {
+    def window(self, tile: Tile, source: View, window: dict[str, int], kind: str, step: Step, out: View) -> None:
+        """``out`` = ``step`` of the sum or maximum of a window of ``source``, an image [y, x, columns].
+
+        ``tile.rows`` is [y, x]; operand 0 of the step is the window's result, the others have the tile's rows.
+        """
+        operands: list[Operand] = [source, *step.operands]
+        fields, reads = self._compute(tile, step.expression, operands, integer=out.dtype != "float32")
+        fields |= {
             "a_kind": OperandKind.VECTOR, "a_type": _TYPES[source.dtype], "a_address": source.address,
             "a_stride_y": source.strides[0], "a_stride_x": source.strides[1], "window": 1, "tap_max": int(kind == "max"),
-            "size_y": tile.rows[-2], "size_x": tile.rows[-1], "columns": tile.columns, **window,
-            "out_type": _TYPES[out.dtype], "out_address": out.address, "out_stride_y": out.strides[-3],
-            "out_stride_x": out.strides[-2]}
-        self.builder.emit(Vector, [access(SCRATCHPAD, source)], [access(SCRATCHPAD, out)], **fields)
+            "size_y": tile.rows[0], "size_x": tile.rows[1], "columns": tile.columns, **window,
+            "out_type": _TYPES[out.dtype], "out_address": out.address, "out_stride_y": out.strides[0],
+            "out_stride_x": out.strides[1]}
+        for prefix, o in zip("bc", _runtime(operands)[1:], strict=False):
+            assert isinstance(o, View)
+            fields |= self._operand(prefix, o, 0, o.strides[:2])
+            reads.append(access(SCRATCHPAD, o))
+        self.builder.emit(Vector, [*reads, access(SCRATCHPAD, source)], [access(SCRATCHPAD, out)], **fields)
 
     def _compute(self, tile: Tile, expression: Expression, operands: list[Operand], *,
                  integer: bool) -> tuple[dict[str, Any], list[Access]]:
