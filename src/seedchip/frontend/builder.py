@@ -48,13 +48,16 @@ class Tensor:
 
 Value = Tensor | np.ndarray
 FLOATS = ("float32", "float16", "float64", "bfloat16")
+NARROW_FLOATS = ("float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float4_e2m1fn")
+"""Only read: binary32 holds them exactly; no operation makes them."""
+NARROW_INTEGERS = ("int4", "uint4", "int2", "uint2")
 
 
 def graph_dtype(dtype: str) -> str:
     """Type of a graph tensor that carries model values of NumPy type ``dtype``. Raises KeyError for other types."""
-    if dtype in FLOATS:
+    if dtype in FLOATS or dtype in NARROW_FLOATS:
         return "float32"
-    if dtype in ("int8", "bool"):
+    if dtype in ("int8", "bool") or dtype in NARROW_INTEGERS:
         return "int8"
     return {"int16": "int32", "int32": "int32", "int64": "int32", "uint8": "int32", "uint16": "int32",
             "uint32": "int32", "uint64": "int32"}[dtype]
@@ -143,6 +146,18 @@ class Builder:
         self.types[name] = result
         offset = inputs[0].offset if result.dtype == inputs[0].type.dtype and not isinstance(op, ops.Map) else 0
         return Tensor(name, result, dtype or inputs[0].dtype, offset)
+
+    def only_input(self, name: str) -> str:
+        """The single graph input that tensor ``name`` is computed from; the tensor itself if there are more or none."""
+        made = {node.output: node for node in self.nodes}
+        found, pending = set(), [name]
+        while pending:
+            current = pending.pop()
+            if current in made:
+                pending.extend(made[current].inputs)
+            elif current in self.inputs:
+                found.add(current)
+        return found.pop() if len(found) == 1 else name
 
     # element-wise ----------------------------------------------------------------------------------------------------
     def map(self, function: Callable[..., Expression], *values: Value, dtype: str = "float32") -> Tensor:

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from seedchip.frontend.builder import Builder, Tensor, Value
+from seedchip.frontend.builder import FLOATS, Builder, Tensor, Value
 from seedchip.frontend.errors import ModelError, UnsupportedOperator
 
 Result = Any
@@ -119,7 +119,7 @@ class Call:
         """Input ``index``, which must be known at import; ``what`` names it in the refusal."""
         value = self.value(index)
         if isinstance(value, Tensor):
-            raise self.refuse(f"{what} is known at run time only", value.name)
+            raise self.refuse(f"{what} is known at run time only", self.build.only_input(value.name))
         return value
 
     def ints(self, name: str, index: int | None = None, default: Sequence[int] | None = None) -> list[int] | None:
@@ -153,4 +153,4 @@ class Call:
         return value.dtype if isinstance(value, Tensor) else value.dtype.name
 
     def is_float(self, index: int) -> bool:
-        return self.dtype(index) in ("float32", "float16", "float64", "bfloat16")
+        return self.dtype(index) in FLOATS

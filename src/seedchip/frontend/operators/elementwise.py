@@ -8,14 +8,15 @@ from functools import reduce
 import numpy as np
 import onnx
 
-from seedchip.frontend.builder import FLOATS, Tensor, graph_dtype
+from seedchip.frontend.builder import FLOATS, NARROW_FLOATS, NARROW_INTEGERS, Tensor, graph_dtype
 from seedchip.frontend.registry import Call, operator
 from seedchip.numerics import functions as f
 from seedchip.numerics.expression import Expression, apply, constant, pattern
 
 BFLOAT16_OVERFLOW = 2.0**127 * (2 - 2.0**-8)
 """From here on a number rounds to infinity in bfloat16: halfway between its largest number and 2**128."""
-INTEGER_RANGES = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-(2**15), 2**15 - 1), "uint16": (0, 2**16 - 1)}
+INTEGER_RANGES = {"int2": (-2, 1), "uint2": (0, 3), "int4": (-8, 7), "uint4": (0, 15), "int8": (-128, 127),
+                  "uint8": (0, 255), "int16": (-(2**15), 2**15 - 1), "uint16": (0, 2**16 - 1)}
 
 
 def numeric(call: Call, index: int = 0) -> str:
@@ -42,11 +43,11 @@ def binary(call: Call, operation: Callable[[Expression, Expression], Expression]
     return call.build.map(operation, *values(call), dtype=dtype or numeric(call))
 
 
-def wrapped(call: Call, e: Expression) -> Expression:
-    """8 and 16-bit integer results wrap around as the model's type does."""
-    if call.dtype(0) not in INTEGER_RANGES:
+def wrapped(e: Expression, dtype: str) -> Expression:
+    """Integer results of 2 to 16 bits wrap around as the model's type does."""
+    if dtype not in INTEGER_RANGES:
         return e
-    low, high = INTEGER_RANGES[call.dtype(0)]
+    low, high = INTEGER_RANGES[dtype]
     span = float(high - low + 1)
     turns = apply("floor", apply("mul", apply("sub", e, float(low)), 1.0 / span))
     return apply("sub", e, apply("mul", turns, span))
@@ -55,19 +56,19 @@ def wrapped(call: Call, e: Expression) -> Expression:
 @operator("Add")
 def add(call: Call) -> Tensor:
     """Any shapes that broadcast; integer sums are exact below 2**24 in magnitude."""
-    return binary(call, lambda a, b: wrapped(call, apply("add", a, b)))
+    return binary(call, lambda a, b: wrapped(apply("add", a, b), call.dtype(0)))
 
 
 @operator("Sub")
 def sub(call: Call) -> Tensor:
     """Any shapes that broadcast; integer differences are exact below 2**24 in magnitude."""
-    return binary(call, lambda a, b: wrapped(call, apply("sub", a, b)))
+    return binary(call, lambda a, b: wrapped(apply("sub", a, b), call.dtype(0)))
 
 
 @operator("Mul")
 def mul(call: Call) -> Tensor:
     """Any shapes that broadcast; integer products are exact below 2**24 in magnitude."""
-    return binary(call, lambda a, b: wrapped(call, apply("mul", a, b)))
+    return binary(call, lambda a, b: wrapped(apply("mul", a, b), call.dtype(0)))
 
 
 def truncated_quotient(a: Expression, b: Expression) -> Expression:
@@ -251,7 +252,8 @@ def is_inf(call: Call) -> Tensor:
 @operator("Cast", "CastLike")
 def cast(call: Call) -> Tensor | np.ndarray:
     """Between floating-point types, integers and booleans; float16, bfloat16 and float64 are carried as binary32, integers
-    as 32 bits, and a number outside the target's range is clamped to it; other types are refused."""
+    as 8 or 32 bits, and a number outside the target's range is clamped to it (wrapped for 4 and 2 bits); 8-bit and 4-bit
+    floats are only read."""
     if call.node.op_type == "CastLike" and isinstance(call.value(0), np.ndarray):
         return call.value(0).astype(np.dtype(call.dtype(1)) if call.dtype(1) != "bfloat16" else np.float32)
     if call.node.op_type == "Cast":
@@ -266,6 +268,7 @@ def cast(call: Call) -> Tensor | np.ndarray:
         target = graph_dtype(to)
     except KeyError:
         raise call.refuse(f"the target type is {to}") from None
+    call.require(to not in NARROW_FLOATS, f"the target type is {to}")
     return converted(call, x, to, target)
 
 
@@ -280,6 +283,8 @@ def converted(call: Call, x: Tensor, to: str, target: str) -> Tensor:
 
     def convert(a: Expression) -> Expression:
         a = f.trunc(a) if x.dtype in FLOATS else a
+        if to in NARROW_INTEGERS:
+            return wrapped(a, to)
         if to in INTEGER_RANGES and x.dtype != "bool":
             a = apply("max", apply("min", a, float(INTEGER_RANGES[to][1])), float(INTEGER_RANGES[to][0]))
         return apply("max", a, 0.0) if to.startswith("uint") else a

@@ -17,7 +17,7 @@ from seedchip.frontend.registry import Call, operator
 from seedchip.numerics import functions as f
 from seedchip.numerics.expression import Expression, apply
 
-CODES = ("int8", "uint8", "int4", "uint4")
+CODES = ("int8", "uint8", "int4", "uint4", "int2", "uint2")
 
 
 def as_codes(call: Call, index: int) -> Tensor:
@@ -79,13 +79,18 @@ def dequantize_linear(call: Call) -> Tensor:
         codes = as_codes(call, 0)
     else:
         codes = call.tensor(0)
-    axis = call.axis(codes.rank, 1)
+    axis = _quantised_axis(call, codes.rank)
     zero = _blocks(call, zero_point(call, 2, codes), axis, codes)
     scale = _blocks(call, _float(call.value(1)), axis, codes)
     plain = Tensor(codes.name, codes.type)
 
     y = call.build.map(lambda q, z, s: apply("mul", q if is_zero(zero) else apply("sub", q, z), s), plain, zero, scale)
     return y.as_dtype(call.dtype(1))
+
+
+def _quantised_axis(call: Call, rank: int) -> int:
+    """The axis that scales run along; it is not looked at when there is one scale."""
+    return call.axis(rank, 1) if int(np.prod(call.shape(1), dtype=int)) > 1 else 0
 
 
 def _float(value: Value) -> Value:
@@ -121,7 +126,7 @@ def quantize_linear(call: Call) -> Tensor:
         dtype = onnx.helper.tensor_dtype_to_np_dtype(number).name
     call.require(dtype in INTEGER_RANGES, f"the result is {dtype}")
     x = call.tensor(0)
-    axis = call.axis(x.rank, 1)
+    axis = _quantised_axis(call, x.rank)
     offset = 128 if dtype == "uint8" else 0
     carrier = Tensor("", x.type, dtype, offset)
     zero = _blocks(call, zero_point(call, 2, carrier), axis, x)
@@ -207,17 +212,15 @@ def matmul_integer(call: Call) -> Tensor:
     return integer_product(call, a, zero_point(call, 2, a), b, zero_point(call, 3, b))
 
 
-def integer_convolution(call: Call, places: tuple[int, int, int | None, int | None], bias: int | None = None) -> Tensor:
+def integer_convolution(call: Call, places: tuple[int, int, int, int], bias: int | None = None) -> Tensor:
     """(x - zero_x) conv (w - zero_w) of int8 codes as an N x H x W x F image; padded taps hold the code of zero.
 
     ``places`` are the inputs that hold x, w and their zero points.
     """
     x, w = as_codes(call, places[0]), as_codes(call, places[1])
-    zero_x = zero_point(call, places[2] if places[2] is not None else 99, x)
-    zero_w = zero_point(call, places[3] if places[3] is not None else 99, w)
-    call.require(isinstance(zero_x, np.ndarray) and isinstance(zero_w, np.ndarray), "a zero point is computed at run time")
-    w = _centred_weights(call, w, np.asarray(zero_w))
-    code = int(np.asarray(zero_x).reshape(-1)[0])
+    zero_x, zero_w = (_known_zero(call, place, codes) for place, codes in ((places[2], x), (places[3], w)))
+    w = _centred_weights(call, w, zero_w)
+    code = int(zero_x.reshape(-1)[0])
     y = convolve(call, Tensor(x.name, x.type), w, pad_value=code)
     array = call.build.constants.get(w.name)
     call.require(array is not None or not code, "the weights are computed at run time and the input's zero is not code 0")
@@ -226,6 +229,12 @@ def integer_convolution(call: Call, places: tuple[int, int, int | None, int | No
     if bias is not None and call.has(bias):
         constant = constant + call.const(bias, "the bias").astype(np.float64)
     return _corrected(call, y, [], constant.astype(np.float32)) if np.any(constant) else y
+
+
+def _known_zero(call: Call, index: int, codes: Tensor) -> np.ndarray:
+    if not call.has(index):
+        return np.array(-codes.offset, np.float32)
+    return call.const(index, "a zero point").astype(np.float32) - codes.offset
 
 
 def _centred_weights(call: Call, w: Tensor, zero: np.ndarray) -> Tensor:
