@@ -32,8 +32,8 @@ def calibration_reader(path: Path, options: ReadOptions) -> Callable[[Sequence[I
 def read_samples(path: Path, specs: Sequence[InputSpec], options: ReadOptions) -> Samples:
     """Feeds for calibration. Raises `FeedError`.
 
-    An ``.npz`` holds an array for each input, of the input's shape (one sample) or with samples along a first axis. In a
-    folder each ``.npz`` adds its samples; each ``.npy`` or picture is one sample of a network with one input.
+    An ``.npz`` holds an array for each input, of the input's shape (one sample) or with samples along a first axis. In
+    a folder each ``.npz`` adds its samples; each ``.npy`` or picture is one sample of a network with one input.
     """
     if path.is_dir():
         files = sorted(p for p in path.iterdir() if p.suffix.lower() in (".npz", ".npy", *IMAGE_SUFFIXES))
@@ -53,8 +53,8 @@ def _file_samples(path: Path, specs: Sequence[InputSpec], options: ReadOptions) 
     if suffix not in (".npy", *IMAGE_SUFFIXES):
         raise FeedError(f"{path}: calibration data must be a folder, an .npz, an .npy or a picture")
     if len(specs) != 1:
-        raise FeedError(f"{path}: a network with the inputs {describe(specs)} must be calibrated with .npz files that name "
-                        "them")
+        raise FeedError(f"{path}: a network with the inputs {describe(specs)} must be calibrated with .npz files that "
+                        "name them")
     spec = specs[0]
     if suffix != ".npy":
         return [{spec.name: read_image(path, spec, options)}]

@@ -6,6 +6,7 @@ Files may come from anyone: arrays are read without pickle, a picture's size is 
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,8 +37,8 @@ class InputSpec:
 class ReadOptions:
     """How pictures and texts become numbers.
 
-    A picture's values in [0, 1] have ``mean`` subtracted and are divided by ``std``, a number for each channel or one for
-    all; a network with 8-bit input gets the picture's own bytes. ``tokenizer`` is the path of a ``tokenizer.json``.
+    A picture's values in [0, 1] have ``mean`` subtracted and are divided by ``std``, a number for each channel or one
+    for all; a network with 8-bit input gets the picture's own bytes. ``tokenizer`` is the path of a ``tokenizer.json``.
     """
 
     mean: tuple[float, ...] = (0.0,)
@@ -123,7 +124,8 @@ def _split(argument: str, names: list[str]) -> tuple[str, str]:
         return name, argument[len(name) + 1:]
     if len(names) == 1 and "=" not in argument:
         return names[0], argument
-    raise FeedError(f"--input must be NAME=FILE or NAME=TEXT with one of the inputs {', '.join(names)}, not {argument!r}")
+    raise FeedError(f"--input must be NAME=FILE or NAME=TEXT with one of the inputs {', '.join(names)}, not "
+                    f"{argument!r}")
 
 
 def _named(arguments: Sequence[str], known: Mapping[str, InputSpec]) -> set[str]:
@@ -161,8 +163,8 @@ def read_array(path: Path) -> np.ndarray:
 def read_image(path: Path, spec: InputSpec, options: ReadOptions) -> np.ndarray:
     """A picture as an array of the input's shape: NCHW, NHWC, or either without the batch, with 1, 3 or 4 channels.
 
-    It is resized to the input's height and width (bilinear with antialiasing, as `PIL.Image.resize`), converted to grey,
-    RGB or RGBA, and normalised by ``options``.
+    It is resized to the input's height and width (bilinear with antialiasing, as `PIL.Image.resize`), converted to
+    grey, RGB or RGBA, and normalised by ``options``. Raises `FeedError`.
     """
     height, width, channels, channels_first = _layout(spec)
     pixels = _decode(path, height, width, channels)
@@ -181,12 +183,13 @@ def read_image(path: Path, spec: InputSpec, options: ReadOptions) -> np.ndarray:
 def _layout(spec: InputSpec) -> tuple[int, int, int, bool]:
     """Height, width, channels, and whether the channels come first."""
     shape = spec.shape[1:] if len(spec.shape) == 4 and spec.shape[0] == 1 else spec.shape
-    if len(shape) == 3 and shape[0] in (1, 3, 4):
-        return shape[1], shape[2], shape[0], True
-    if len(shape) == 3 and shape[2] in (1, 3, 4):
-        return shape[0], shape[1], shape[2], False
-    raise FeedError(f"input {spec.name!r} must have the shape of one picture (1xCxHxW or 1xHxWxC with 1, 3 or 4 channels) "
-                    f"to read one, not {_shape(spec.shape)}; pass a .npy file")
+    for counts in ((1, 3), (4,)):
+        if len(shape) == 3 and shape[0] in counts:
+            return shape[1], shape[2], shape[0], True
+        if len(shape) == 3 and shape[2] in counts:
+            return shape[0], shape[1], shape[2], False
+    raise FeedError(f"input {spec.name!r} must have the shape of one picture (1xCxHxW or 1xHxWxC with 1, 3 or 4 "
+                    f"channels) to read one, not {_shape(spec.shape)}; pass a .npy file")
 
 
 def _decode(path: Path, height: int, width: int, channels: int) -> np.ndarray:
@@ -195,9 +198,11 @@ def _decode(path: Path, height: int, width: int, channels: int) -> np.ndarray:
     if not (0 < height <= 1 << 15 and 0 < width <= 1 << 15):
         raise FeedError(f"{path}: a picture cannot be resized to {height}x{width}")
     try:
-        with Image.open(path) as image:
+        quiet = warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning)
+        with quiet, Image.open(path) as image:
             if image.width * image.height > MAX_PIXELS:
-                raise FeedError(f"{path}: a picture must have at most {MAX_PIXELS} pixels, not {image.width}x{image.height}")
+                raise FeedError(f"{path}: a picture must have at most {MAX_PIXELS} pixels, not "
+                                f"{image.width}x{image.height}")
             mode = {1: "L", 3: "RGB", 4: "RGBA"}[channels]
             resized = image.convert(mode).resize((width, height), Image.Resampling.BILINEAR)
             return np.asarray(resized, np.uint8).reshape(height, width, channels)
@@ -239,10 +244,12 @@ def _tokenizer(path: Path, length: int) -> Any:
     try:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # the library raises bare Exception for every damaged file
-        raise FeedError(f"{path}: the file must be a tokenizer.json, but {' '.join(str(error).split())[:150]}") from None
+        reason = " ".join(str(error).split())[:150]
+        raise FeedError(f"{path}: the file must be a tokenizer.json, but {reason}") from None
     padding = tokenizer.padding or {}
     tokenizer.enable_truncation(length)
-    tokenizer.enable_padding(length=length, pad_id=padding.get("pad_id", 0), pad_token=padding.get("pad_token", "[PAD]"))
+    tokenizer.enable_padding(length=length, pad_id=padding.get("pad_id", 0),
+                             pad_token=padding.get("pad_token", "[PAD]"))
     return tokenizer
 
 

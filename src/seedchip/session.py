@@ -41,8 +41,8 @@ class NodeArg:
 class InferenceSession:
     """A model on the exact simulator of a chip.
 
-    ``model`` is an ONNX model (a path or a `ModelProto`), a program file, or a `Program`. Construction compiles it; `run`
-    gives its answers, `report` its costs. Raises the errors of the chip description, the model and the program.
+    ``model`` is an ONNX model (a path or a `ModelProto`), a program file, or a `Program`. Construction compiles it;
+    `run` gives its answers, `report` its costs. Raises the errors of the chip description, the model and the program.
     """
 
     def __init__(self, model: str | os.PathLike[str] | onnx.ModelProto | Program, chip: str | ChipSpec = "micro", *,

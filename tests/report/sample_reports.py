@@ -1,7 +1,6 @@
 """Reports made by hand, whose every number is chosen."""
 
 from seedchip.report.report import (
-    CAUSES,
     Accuracy,
     Activity,
     HostOp,
@@ -10,6 +9,7 @@ from seedchip.report.report import (
     OutputAccuracy,
     Report,
 )
+from seedchip.simulator.counters import CAUSES
 
 
 def causes(**cycles: int) -> dict[str, int]:

@@ -52,8 +52,8 @@ class Outline(HTMLParser):
 
 def long_report():
     """A hundred layers over ten million cycles."""
-    layers = tuple(LayerCost(f"layer {i}", "Conv", 100_000, i * 100_000, (i + 1) * 100_000, 10 ** (3 + i % 4), 1000 + i, 64)
-                   for i in range(100))
+    layers = tuple(LayerCost(f"layer {i}", "Conv", 100_000, i * 100_000, (i + 1) * 100_000, 10 ** (3 + i % 4),
+                             1000 + i, 64) for i in range(100))
     counters = {e: causes(active=6_000_000, semaphore=3_000_000, idle=1_000_000) for e in small_report().counters}
     busy = {e: tuple(20_000 - 150 * ((i * k) % 101) for i in range(480)) for k, e in enumerate(counters, 1)}
     return small_report(cycles=10_000_000, layers=layers, counters=counters, timeline=Activity(20_834, busy))
@@ -91,9 +91,10 @@ def test_the_page_needs_no_other_file():
 
 @pytest.mark.parametrize("report", [
     small_report(layers=(), accuracy=None, host_ops=()),
-    small_report(macs=0, memory_bytes_read=0, memory_bytes_written=0, layers=(LayerCost("a", "Copy", 0, 0, 0, 0, 0, 0),)),
+    small_report(macs=0, memory_bytes_read=0, memory_bytes_written=0,
+                 layers=(LayerCost("a", "Copy", 0, 0, 0, 0, 0, 0),)),
     small_report(cycles=0, counters={e: causes() for e in small_report().counters},
-                 timeline=Activity(1, {e: () for e in small_report().counters})),
+                 timeline=Activity(1, dict.fromkeys(small_report().counters, ()))),
     long_report()], ids=["bare", "no work", "no cycles", "long"])
 def test_unusual_reports_have_a_page_too(report):
     text = render_html(report)

@@ -10,7 +10,7 @@ import numpy as np
 from rich.table import Table
 from rich.text import Text
 
-from seedchip.report import Accuracy, LayerAccuracy, Report, compare_outputs, printable
+from seedchip.report import Accuracy, LayerAccuracy, Report, compare_outputs, layer_name, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 NUM_SHOWN = 5
 
 
-def render_outputs(outputs: Mapping[str, np.ndarray], note: str) -> Table:
+def render_outputs(outputs: Mapping[str, np.ndarray]) -> Table:
     """A row for each output: range, mean and the places of the largest elements of its first row."""
-    table = Table(title=f"Outputs{note}", title_justify="left", title_style="bold", box=None, pad_edge=False,
-                  header_style="dim")
-    for index, heading in enumerate(("output", "type", "shape", "least", "mean", "largest", "largest of the first row at")):
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    headings = ("output", "type", "shape", "least", "mean", "largest", "largest of the first row at")
+    for index, heading in enumerate(headings):
         table.add_column(heading, justify="right" if 2 < index < 6 else "left", no_wrap=index < 6)
     for name, value in outputs.items():
         shape = "x".join(map(str, value.shape)) or "scalar"
@@ -58,7 +58,7 @@ def add_accuracy(report: Report, session: InferenceSession,
         from seedchip.quantise import report_accuracy
 
         found = report_accuracy(session.build.graph, session.build.quantised, [feeds])
-        noise = tuple(LayerAccuracy(layer.source or layer.layer, layer.sqnr_db) for layer in found.layers)
+        noise = tuple(LayerAccuracy(layer_name(layer.source) or layer.layer, layer.sqnr_db) for layer in found.layers)
     name, outputs = reference or ("", {})
     if not outputs and not noise:
         return report

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from seedchip.cli.console import output_console
 from seedchip.quantities import format_bytes, format_si, printable
 from seedchip.spec import ChipSpec, load, presets
 
@@ -19,15 +19,14 @@ def chips(context: typer.Context) -> None:
     if context.invoked_subcommand is not None:
         return
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for index, heading in enumerate(("chip", "array", "lanes", "peak", "scratchpad", "accumulators", "memory",
-                                     "bandwidth", "clock")):
+    for index, heading in enumerate(("chip", "array", "peak", "scratchpad", "memory", "bandwidth", "clock")):
         table.add_column(heading, justify="right" if index else "left", no_wrap=True)
     for name in presets():
         spec = load(name)
-        table.add_row(name, f"{spec.matrix.rows}x{spec.matrix.columns}", str(spec.vector.lanes), _peak(spec),
-                      format_bytes(spec.scratchpad.bytes), format_bytes(spec.accumulator.bytes),
-                      format_bytes(spec.memory.bytes), _bandwidth(spec), format_si(spec.clock.hz, "Hz"))
-    Console().print(table)
+        table.add_row(name, f"{spec.matrix.rows}x{spec.matrix.columns}", _peak(spec),
+                      format_bytes(spec.scratchpad.bytes), format_bytes(spec.memory.bytes), _bandwidth(spec),
+                      format_si(spec.clock.hz, "Hz"))
+    output_console().print(table)
 
 
 @app.command("show")
@@ -46,7 +45,7 @@ def show(chip: str = typer.Argument(metavar="NAME|FILE", help="A shipped chip or
         part = getattr(spec, section.name)
         for f in fields(part) if hasattr(part, "__dataclass_fields__") else ():
             table.add_row(f"{section.name}.{f.name}", f"{getattr(part, f.name):,}", f.metadata["doc"])
-    console = Console()
+    console = output_console()
     if spec.doc:
         console.print(Text(printable(spec.doc, 400)))
     console.print(table)

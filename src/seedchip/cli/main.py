@@ -60,8 +60,8 @@ def _stop(sentence: str, code: int) -> typer.Exit:
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
                   context_settings={"help_option_names": ["-h", "--help"]},
-                  help="Compile trained models for an open inference chip, run them on its exact simulator, and see what "
-                       "they cost.")
+                  help="Compile trained models for an open inference chip, run them on its exact simulator, and see "
+                       "what they cost.")
 
 
 def _version(wanted: bool) -> None:

@@ -14,8 +14,7 @@ def report(
     num_layers: Annotated[int, typer.Option("--layers", min=0, max=100_000, help="Layers to list.")] = 10,
 ) -> None:
     """Show a report again."""
-    from rich.console import Console
-
+    from seedchip.cli.console import output_console
     from seedchip.report import read_report, render_html, render_terminal
 
     content = read_report(file)
@@ -23,4 +22,4 @@ def report(
         html.write_text(render_html(content), "utf-8")
         typer.echo(f"{html} written")
         return
-    Console().print(render_terminal(content, num_layers))
+    output_console().print(render_terminal(content, num_layers))

@@ -62,9 +62,10 @@ def run(
     options = build_options(precision, shape, calibration, reading)
     if timing_only and (inputs or report_accuracy):
         raise typer.BadParameter("takes no --input and no --report-accuracy", param_hint="'--timing-only'")
-    from rich.console import Console
+    from rich.text import Text
 
     from seedchip.cli import answers
+    from seedchip.cli.console import output_console
     from seedchip.inputs import random_feeds, read_feeds
     from seedchip.report import render_terminal
     from seedchip.session import InferenceSession
@@ -81,10 +82,10 @@ def run(
             ours = dict(zip((o.name for o in session.get_outputs()), session.run(None, feeds), strict=True))
             step("comparing")
             report = answers.add_accuracy(report, session, (feeds, ours), model, layers=report_accuracy)
-    console = Console()
+    console = output_console()
     if ours:
         note = "" if inputs else " of random inputs (seed 0)"
-        console.print(answers.render_outputs(ours, note))
+        console.print(Text(f"Outputs{note}", style="bold"), answers.render_outputs(ours), sep="\n")
         console.print()
     console.print(render_terminal(report))
     _write(Files(json, html, trace), report, session)

@@ -12,7 +12,8 @@ from seedchip.report.report import OutputAccuracy, decibels
 def compare_output(name: str, ours: np.ndarray, reference: np.ndarray) -> OutputAccuracy:
     """One output of any shape and number type; the shapes must be equal, else every figure is None.
 
-    Elements where the reference is not finite count as equal when ours are the same, and make the figures None otherwise.
+    Elements where the reference is not finite count as equal when ours are the same, and make the figures None
+    otherwise.
     """
     shape = tuple(int(n) for n in reference.shape)
     if ours.shape != reference.shape or not reference.size:

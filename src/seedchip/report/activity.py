@@ -7,31 +7,31 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seedchip.isa import Engine
 from seedchip.report.report import ENGINES, Activity
+from seedchip.simulator.counters import busy_intervals
 
 if TYPE_CHECKING:
     from seedchip.program import Program
     from seedchip.simulator.timing import Timeline
+    from seedchip.spec import ChipSpec
 
 NUM_BINS = 480
 
 
-def measure_activity(program: Program, timeline: Timeline, num_bins: int = NUM_BINS) -> Activity:
-    """Cycles of each bin in which an engine held an instruction (from its start until the engine could take the next)."""
+def measure_activity(program: Program, spec: ChipSpec, timeline: Timeline, num_bins: int = NUM_BINS) -> Activity:
+    """Cycles of each bin in which an engine worked (see `seedchip.simulator.counters.busy_intervals`)."""
     bin_cycles = max(1, -(-timeline.cycles // num_bins))
-    held: dict[str, list[tuple[int, int]]] = {engine: [] for engine in ENGINES}
-    for index, instruction in enumerate(program.instructions):
-        if instruction.engine is not None:
-            held[Engine(instruction.engine).name.lower()].append((timeline.started[index], timeline.released[index]))
+    busy: dict[str, list[tuple[int, int]]] = {engine: [] for engine in ENGINES}
+    for interval in busy_intervals(program.instructions, spec, timeline):
+        busy[interval.engine].append((interval.start, interval.end))
     count = -(-timeline.cycles // bin_cycles)
-    return Activity(bin_cycles, {engine: bin_intervals(held[engine], count, bin_cycles) for engine in ENGINES})
+    return Activity(bin_cycles, {engine: bin_intervals(busy[engine], count, bin_cycles) for engine in ENGINES})
 
 
 def bin_intervals(intervals: Iterable[tuple[int, int]], count: int, bin_cycles: int) -> tuple[int, ...]:
     """Covered cycles of each of ``count`` bins by disjoint half-open intervals.
 
-    The covered cycles before each bin's end follow from the sums of all starts and ends before it; differences give bins.
+    The covered cycles before each edge follow from the sums of all starts and ends before it; differences give bins.
     """
     pairs = np.array(sorted(intervals), np.int64).reshape(-1, 2)
     edges = np.arange(count + 1, dtype=np.int64) * bin_cycles

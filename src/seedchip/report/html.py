@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from seedchip.report.charts import draw_roofline, draw_timeline, stack_counters
 from seedchip.quantities import format_bytes, format_count, format_optional, format_percent, format_si, printable
+from seedchip.report.charts import draw_roofline, draw_timeline, stack_counters
 from seedchip.report.report import layer_bound, layer_utilisation
 from seedchip.report.terminal import summary_rows, used_causes
 

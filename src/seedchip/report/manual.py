@@ -13,8 +13,8 @@ _HEAD = """# The JSON report
 `seedchip run MODEL --json FILE` writes one JSON object. Its schema is [report.schema.json](report.schema.json) (JSON
 Schema, draft 2020-12), from which this page is written (`python -m seedchip.report.manual`). Cycles are clock cycles,
 bytes are bytes, seconds are seconds of chip time; utilisations are fractions of the peak. *Source* is `counted` (the
-simulator counts it, and the RTL counts the same), `specified` (the chip description says so), `computed` (from those), or
-`measured` (against a reference implementation, on the inputs of this run).
+simulator counts it, and the RTL counts the same), `specified` (the chip description says so), `computed` (from those),
+or `measured` (against a reference implementation, on the inputs of this run).
 
 | key | type | meaning | source |
 |---|---|---|---|
@@ -32,7 +32,7 @@ def render_manual() -> str:
     rows = "".join(f"| `{key}` | {kind} | {text} | {SOURCES.get(key, '')} |\n"
                    for key, kind, text in _rows("", schema()))
     causes = schema()["$defs"]["causes"]["properties"]
-    return _HEAD + rows + _CAUSES + "".join(f"| `{name}` | {cause['description']} |\n" for name, cause in causes.items())
+    return _HEAD + rows + _CAUSES + "".join(f"| `{name}` | {c['description']} |\n" for name, c in causes.items())
 
 
 def _rows(prefix: str, part: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:

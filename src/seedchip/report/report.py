@@ -8,9 +8,6 @@ from dataclasses import dataclass, field
 
 ENGINES = ("matrix", "vector", "load", "store")
 """Order in which engines are shown."""
-CAUSES = ("active", "weights", "memory", "bank", "semaphore", "drain", "dispatch", "idle")
-"""Why an engine spent a cycle as it did; see docs/03_reference/timing.md."""
-
 FORMAT_VERSION = 1
 COUNTED, SPECIFIED, COMPUTED, MEASURED = "counted", "specified", "computed", "measured"
 SOURCES: Mapping[str, str] = {
@@ -60,7 +57,7 @@ class Activity:
 
 @dataclass(frozen=True)
 class OutputAccuracy:
-    """One output beside the reference's. ``top1`` is the fraction of rows whose largest element is at the same place."""
+    """One output beside the reference's. ``top1`` is the share of rows whose largest element is at the same place."""
 
     name: str
     shape: tuple[int, ...]

@@ -16,7 +16,8 @@ from seedchip.quantities import (
     format_si,
     printable,
 )
-from seedchip.report.report import CAUSES, ENGINES, layer_bound, layer_utilisation
+from seedchip.report.report import ENGINES, layer_bound, layer_utilisation
+from seedchip.simulator.counters import CAUSES
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -49,8 +50,13 @@ _Titled = tuple[str, Table]
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for index, column in enumerate(columns):
-        table.add_column(column, justify="right" if index else "left", no_wrap=True)
+        table.add_column(column, justify="right" if index else "left", no_wrap=index > 0)
     return table
+
+
+def _name(text: str) -> Text:
+    """A name that may be cut to make room for the figures."""
+    return Text(printable(text, 60), no_wrap=True, overflow="ellipsis")
 
 
 def _summary(report: Report) -> _Titled:
@@ -78,8 +84,7 @@ def summary_rows(report: Report) -> list[tuple[str, str, str]]:
          f"{format_percent(report.bandwidth_utilisation)} of {report.peak_bytes_per_cycle} B/cycle",
          source.get("bandwidth_utilisation", "")),
         ("memory in use", format_bytes(report.memory_bytes), source.get("memory_bytes", "")),
-        ("on the host", f"{len(report.host_ops)} operation{'s' * (len(report.host_ops) > 1)}" if report.host_ops else "nothing",
-         source.get("host_ops", "")),
+        ("host operations", format_count(len(report.host_ops)), source.get("host_ops", "")),
     ]
 
 
@@ -109,7 +114,7 @@ def _layers(report: Report, num_layers: int) -> _Titled:
     most = max(1, ranked[0].cycles)
     for layer in ranked:
         bar = "█" * round(BAR_CELLS * layer.cycles / most)
-        table.add_row(Text(printable(layer.name, 44)), Text(printable(layer.operation, 16)), format_count(layer.cycles),
+        table.add_row(_name(layer.name), Text(printable(layer.operation, 16)), format_count(layer.cycles),
                       format_percent(layer.cycles / max(1, report.cycles)), Text(bar, style="blue"),
                       format_percent(layer_utilisation(layer, report)) if layer.macs else "-",
                       format_bytes(layer.memory_bytes_read), format_bytes(layer.memory_bytes_written),
@@ -120,7 +125,7 @@ def _layers(report: Report, num_layers: int) -> _Titled:
 def _host_ops(report: Report) -> _Titled:
     table = _table("node", "operator")
     for op in report.host_ops:
-        table.add_row(Text(printable(op.node)), Text(printable(op.operator)))
+        table.add_row(_name(op.node), Text(printable(op.operator)))
     return "Computed on the host", table
 
 
@@ -128,7 +133,7 @@ def _outputs(accuracy: Accuracy) -> _Titled:
     table = _table("output", "shape", "cosine", "max |difference|", "SQNR dB", "top-1 agreement")
     for output in accuracy.outputs:
         top1 = "-" if output.top1 is None else format_percent(output.top1)
-        table.add_row(Text(printable(output.name, 44)), "x".join(map(str, output.shape)) or "scalar",
+        table.add_row(_name(output.name), "x".join(map(str, output.shape)) or "scalar",
                       format_optional(output.cosine, 6), format_optional(output.max_abs_difference, 6),
                       format_optional(output.sqnr_db, 1), top1)
     return f"Outputs beside {printable(accuracy.reference)}", table
@@ -138,5 +143,5 @@ def _layer_accuracy(accuracy: Accuracy, num_layers: int) -> _Titled:
     known = [(layer.sqnr_db, layer.name) for layer in accuracy.layers if layer.sqnr_db is not None]
     table = _table("layer", "SQNR dB")
     for sqnr, name in sorted(known)[:num_layers]:
-        table.add_row(Text(printable(name, 60)), f"{sqnr:.1f}")
+        table.add_row(_name(name), f"{sqnr:.1f}")
     return f"Lowest signal to quantisation noise of {len(accuracy.layers)} layers", table
