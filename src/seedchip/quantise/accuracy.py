@@ -81,7 +81,7 @@ def report_accuracy(float_graph: Graph, quantised_graph: Graph, feeds: Sequence[
     """Runs both graphs on all feeds and compares.
 
     A layer's result exists in the quantised graph only behind its tail, often as int8 codes; codes are compared after
-    the best scale (per channel) has been fitted, since a scale is not an error.
+    the best scale and shift (per channel) have been fitted, since neither is an error of the codes.
 
     Raises:
         QuantiseError: there are no feeds.
@@ -134,14 +134,16 @@ def _num_pairs(float_graph: Graph, quantised_graph: Graph) -> dict[str, int]:
 
 
 def _fitted(exact: np.ndarray, stored: np.ndarray) -> np.ndarray:
-    """Codes times the scale, per channel, that fits the exact values best in the least-squares sense."""
+    """Codes times the scale plus the shift, per channel, that fit the exact values best in the least-squares sense."""
     if stored.dtype == np.float32 or not stored.size:
         return stored
     x = exact.reshape(-1, exact.shape[-1]).astype(np.float64)
     q = stored.reshape(x.shape).astype(np.float64)
+    middle, code = x.mean(axis=0), q.mean(axis=0)
+    q = q - code
     power = np.einsum("ij,ij->j", q, q)
-    scale = np.einsum("ij,ij->j", x, q) / np.where(power > 0, power, 1.0)
-    return (q * scale).reshape(exact.shape)
+    scale = np.einsum("ij,ij->j", x - middle, q) / np.where(power > 0, power, 1.0)
+    return (q * scale + middle).reshape(exact.shape)
 
 
 def _powers(exact: np.ndarray, approximate: np.ndarray) -> tuple[float, float]:

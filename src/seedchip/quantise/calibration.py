@@ -33,7 +33,10 @@ class Statistics:
     """magnitude that the histogram spans"""
     count: int = 0
     """rows seen, a row being one position of all axes but the last"""
-    channel_absmax: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    channel_low: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    """smallest value, at most 0, of every channel"""
+    channel_high: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    """largest value, at least 0"""
     channel_sum: np.ndarray = field(default_factory=lambda: np.zeros(0))
     channel_square: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
@@ -43,13 +46,14 @@ class Statistics:
             return
         rows = x.reshape(-1, x.shape[-1] if x.ndim else 1).astype(np.float64)
         magnitudes = np.abs(rows)
-        if not self.channel_absmax.size:
-            self.channel_absmax, self.channel_sum, self.channel_square = np.zeros((3, rows.shape[1]))
-        self.channel_absmax = np.maximum(self.channel_absmax, magnitudes.max(axis=0))
+        if not self.channel_sum.size:
+            self.channel_low, self.channel_high, self.channel_sum, self.channel_square = np.zeros((4, rows.shape[1]))
+        self.channel_low = np.minimum(self.channel_low, rows.min(axis=0))
+        self.channel_high = np.maximum(self.channel_high, rows.max(axis=0))
         self.channel_sum = self.channel_sum + rows.sum(axis=0)
         self.channel_square = self.channel_square + np.einsum("ij,ij->j", rows, rows)
         self.count += len(rows)
-        self.absmax = max(self.absmax, float(self.channel_absmax.max()))
+        self.absmax = max(float(self.channel_high.max()), float(-self.channel_low.min()))
         self._widen()
         if self.width:
             index = np.minimum((magnitudes * (NUM_BINS / self.width)).astype(np.int64), NUM_BINS - 1)
@@ -72,6 +76,11 @@ class Statistics:
     def channel_power(self) -> np.ndarray:
         """Mean square of every channel."""
         return self.channel_square / max(self.count, 1)
+
+    def clipped_power(self, threshold: float) -> float:
+        """Squared error of clipping magnitudes at ``threshold``, per row, summed over channels."""
+        centres = (np.arange(NUM_BINS) + 0.5) * (self.width / NUM_BINS)
+        return float(self.histogram @ np.maximum(centres - threshold, 0.0) ** 2) / max(self.count, 1)
 
     def threshold(self, method: Method, percentile: float = 99.99) -> float:
         """Magnitude that the largest code stands for."""

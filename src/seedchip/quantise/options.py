@@ -36,6 +36,7 @@ class QuantiseOptions:
     only matrix products read (a transformer's residual stream); "int8" drops the twins, "float32" keeps one everywhere.
     ``equalise``: static activations get per-channel scales that move range between activations and weights.
     ``bias_correction``: the mean error of rounded weights is taken out of the layer's bias.
+    ``asymmetric``: activations that are not centred get a zero point, which padding and bias take in at no cost.
     ``layers``: precision of single layers, by the name of the tensor that the matrix node defines.
     ``cosine`` and ``layer_sqnr_db`` are the targets of precision "auto"; ``percentile`` belongs to that method.
     """
@@ -44,6 +45,7 @@ class QuantiseOptions:
     storage: Literal["auto", "int8", "float32"] = "auto"
     equalise: bool = True
     bias_correction: bool = True
+    asymmetric: bool = True
     percentile: float = 99.99
     cosine: float = 0.999
     layer_sqnr_db: float = 15.0

@@ -8,12 +8,12 @@ where `Storage` says so, and the simplifier folds what meets there.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from seedchip.graph.ir import Graph, Node
-from seedchip.graph.ops import Conv, Map, MatMul, Pool, Slice
+from seedchip.graph.ops import Conv, Map, MatMul, Op, Pad, Pool, Slice
 from seedchip.numerics.expression import argument
 from seedchip.numerics.limbs import diagonals, max_depth, recombine, unit
 from seedchip.quantise.calibration import Statistics
@@ -21,10 +21,10 @@ from seedchip.quantise.dynamic import DynamicCodes, Extent, quantise_dynamically
 from seedchip.quantise.errors import QuantiseError
 from seedchip.quantise.graph_writer import GraphWriter
 from seedchip.quantise.options import LayerChoice
-from seedchip.quantise.scales import ScaleRule, activation_scales
-from seedchip.quantise.simplify import saturated, scaled, simplify
+from seedchip.quantise.scales import AffineScale, ScaleRule, activation_scales
+from seedchip.quantise.simplify import simplify
 from seedchip.quantise.storage import is_float_matrix, moves_codes, plan_storage
-from seedchip.quantise.term import Term, const, from_expression, operate, read
+from seedchip.quantise.term import Term, const, from_expression, operate, read, trim
 from seedchip.quantise.weights import quantise_weights
 
 
@@ -86,10 +86,10 @@ class Rewriter:
         """``name`` as int8 codes in its planned scale."""
         if name not in self.codes:
             if name in self.graph.constants:
-                codes = np.clip(np.rint(self.graph.constants[name] / self.scales[name]), -127, 127).astype(np.int8)
+                codes = self.scales[name].quantised(self.graph.constants[name])
                 self.codes[name] = self.writer.constant(codes, f"{name}/int8")
             else:
-                term = saturated(scaled(self.values[name], 1.0 / self.scales[name]))
+                term = self.scales[name].code(self.values[name])
                 self.codes[name] = self.writer.map(term, f"{name}/int8", "int8", self.graph.types[name].shape)
         return self.codes[name]
 
@@ -102,7 +102,7 @@ class Rewriter:
         if name in self.storage.codes:
             codes = self._codes(name)
             if name not in self.storage.floats:
-                self.values[name] = operate("mul", read(codes), const(self.scales[name]))
+                self.values[name] = self.scales[name].real(read(codes))
 
     # nodes -----------------------------------------------------------------------------------------------------------
     def _rewrite(self, node: Node) -> None:
@@ -118,24 +118,30 @@ class Rewriter:
         elif declared.dtype != "float32":
             self.values[name] = read(self.writer.emit(node.op, [self._tensor(n) for n in node.inputs], name))
             return
-        elif self._runs_on_codes(node):
-            self._move_codes(node)
+        elif isinstance(node.op, Pool):
+            self._pool(node)
+        elif moves_codes(node) and name in self.storage.codes and name not in self.storage.floats:
+            op = replace(node.op, value=float(self.scales[name].zero)) if isinstance(node.op, Pad) else node.op
+            self.codes[name] = self.writer.emit(op, [self._codes(n) for n in node.inputs], f"{name}/int8")
+            self.values[name] = self.scales[name].real(read(self.codes[name]))
         else:
             self.values[name] = read(self.writer.emit(node.op, [self._tensor(n) for n in node.inputs], name))
         self._settle(name)
 
-    def _runs_on_codes(self, node: Node) -> bool:
-        only_codes = node.inputs[0] in self.storage.codes and node.inputs[0] not in self.storage.floats
-        if moves_codes(node) and not (isinstance(node.op, Pool) and only_codes):
-            return node.output in self.storage.codes and node.output not in self.storage.floats
-        return isinstance(node.op, Pool) and only_codes
-
-    def _move_codes(self, node: Node) -> None:
-        """The same operation on int8 tensors; pooling leaves binary32 numbers in units of the scale."""
-        moved = self.writer.emit(node.op, [self._codes(n) for n in node.inputs], f"{node.output}/int8")
-        self.values[node.output] = operate("mul", read(moved), const(self.scales[node.inputs[0]]))
-        if not isinstance(node.op, Pool):
-            self.codes[node.output] = moved
+    def _pool(self, node: Node) -> None:
+        """Windows of ``codes * scale + shift`` are taken of the codes; scale and shift follow."""
+        value = self._value(node.inputs[0])
+        kernel = (1, 1) if node.op.kind == "max" else node.op.kernel  # type: ignore[attr-defined]
+        constants = value.operands[1:]
+        affine = value.operator in ("mul", "mad") and value.operands[0].operator == "tensor" \
+            and all(c.is_constant and trim(c.array).ndim <= 1 for c in constants) \
+            and bool(np.all(constants[0].array > 0))
+        if not affine or (len(constants) == 2 and kernel != (1, 1) and any(node.op.pads)):  # type: ignore[attr-defined]
+            self.values[node.output] = read(self.writer.emit(node.op, [self._tensor(node.inputs[0])], node.output))
+            return
+        pooled = read(self.writer.emit(node.op, [value.operands[0].tensor], f"{node.output}/pooled"))
+        shift = [const(c.array * kernel[0] * kernel[1]) for c in constants[1:]]
+        self.values[node.output] = operate(value.operator, pooled, constants[0], *shift)
 
     # matrix nodes ----------------------------------------------------------------------------------------------------
     def _matrix(self, node: Node) -> Term:
@@ -173,15 +179,22 @@ class Rewriter:
             left = tuple(self._cut(n, -1, start, size) for n in a.limbs)
             right = tuple(self._cut(n, -2, start, size) for n in b.limbs) if isinstance(node.op, MatMul) else b.limbs
             sums = []
+            op = self._padded(node)
             for index, pairs in enumerate(diagonals(num_limbs)):
                 operands = [n for i, j in pairs for n in (left[i], right[j])]
                 suffix = "sum" if num_limbs == 1 else f"sum{index}"
-                sums.append(read(self.writer.emit(node.op, operands, f"{node.output}/{suffix}")))
+                sums.append(read(self.writer.emit(op, operands, f"{node.output}/{suffix}")))
             value = from_expression(recombine([argument(i) for i in range(len(sums))]), sums)
             total = value if total is None else operate("add", total, value)
         if total is None:
             raise QuantiseError(f"matrix node {node.output!r} must sum over at least one product; remove it")
         return total
+
+    def _padded(self, node: Node) -> Op:
+        """A convolution pads with the code of real zero."""
+        scale = self.scales.get(node.inputs[0])
+        by_codes = self.choices[node.output] == LayerChoice(1, True)
+        return replace(node.op, pad_value=scale.zero) if isinstance(node.op, Conv) and by_codes and scale else node.op
 
     def _cut(self, name: str, axis: int, start: int, size: int) -> str:
         shape = self.writer.types[name].shape
@@ -202,7 +215,7 @@ class Rewriter:
                 self.dynamic[key] = quantise_dynamically(self.writer, self._tensor(name), *key[1:])
             return Operand(self.dynamic[key].limbs, runtime_scale=self.dynamic[key].scale)
         if choice.num_limbs == 1:
-            scale = self.scales[name]
+            scale = self.scales[name].scale
             return Operand((self._codes(name),), scale if scale.ndim == 0 else np.array(1.0))
         return self._static_limbs(name, choice.num_limbs)
 
@@ -218,9 +231,9 @@ class Rewriter:
     def _constant_operand(self, node: Node, side: int, choice: LayerChoice) -> Operand:
         name, other = node.inputs[side], node.inputs[1 - side]
         weights = np.asarray(self.graph.constants[name], np.float64)
-        per_channel = self.scales.get(other) if choice.static and choice.num_limbs == 1 and side == 1 else None
-        if per_channel is not None and per_channel.ndim:
-            weights = weights * _spread(node, per_channel, weights.shape)
+        scale = self.scales.get(other) if choice.static and choice.num_limbs == 1 and side == 1 else None
+        if scale is not None and scale.scale.ndim:
+            weights = weights * _spread(node, scale.scale, weights.shape)
         if isinstance(node.op, Conv):
             axes: tuple[int, ...] = (0, 1, 2) if side == 1 else (1, 2, 3)
         else:
@@ -228,17 +241,20 @@ class Rewriter:
         quantised = quantise_weights(weights, axes, choice.num_limbs, f"{name!r} of {node.source or node.output!r}")
         limbs = tuple(self.writer.constant(x, f"{name}/int8" if choice.num_limbs == 1 else f"{name}/limb{i}")
                       for i, x in enumerate(quantised.limbs))
-        correction = self._correction(node, quantised.error, per_channel) if side == 1 else None
+        correction = None if scale is None else self._correction(node, quantised.error, scale)
+        if scale is not None and scale.zero:
+            missing = -float(scale.zero) * (weights - quantised.error).sum(axis=axes, keepdims=True)
+            missing = missing if scale.scale.ndim else missing * scale.scale
+            missing = missing.reshape(-1) if isinstance(node.op, Conv) else missing
+            correction = missing if correction is None else correction + missing
         return Operand(limbs, quantised.scale, correction=correction)
 
-    def _correction(self, node: Node, error: np.ndarray, scale: np.ndarray | None) -> np.ndarray | None:
+    def _correction(self, node: Node, error: np.ndarray, scale: AffineScale) -> np.ndarray | None:
         """Mean of ``x @ error`` by the channel means of x (Nagel et al. 2019, section 4.2); [..., 1, N] or [F]."""
         statistics = self.statistics.get(node.inputs[0])
-        if scale is None or statistics is None or not self.rule.options.bias_correction:
+        if statistics is None or not self.rule.options.bias_correction:
             return None
-        mean = statistics.channel_mean
-        if scale.ndim:
-            mean = mean / scale
+        mean = statistics.channel_mean / scale.scale if scale.scale.ndim else statistics.channel_mean
         if isinstance(node.op, MatMul):
             return np.expand_dims(mean @ error, -2)
         by_channel = error * _spread(node, mean, error.shape)

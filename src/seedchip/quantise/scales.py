@@ -19,11 +19,39 @@ from seedchip.graph.ops import Conv, Map
 from seedchip.numerics.limbs import limit
 from seedchip.quantise.calibration import Method, Statistics
 from seedchip.quantise.options import LayerChoice, QuantiseOptions
+from seedchip.quantise.simplify import saturated, scaled, shifted
 from seedchip.quantise.storage import Storage, is_float_matrix
+from seedchip.quantise.term import Term, const, operate
 
 EXPONENTS = (0.25, 0.5, 0.75, 1.0)
 MIN_GAIN = 0.9
-"""Share of the expected error that must remain at most for one scale a channel to be worth its parameters."""
+"""Share of an error or step below which a scale a channel, or a zero point, is worth its constants."""
+
+
+@dataclass(frozen=True)
+class AffineScale:
+    """Real value = scale * (code - zero). ``scale`` has shape () or [channels]; ``zero`` is the code of real zero.
+
+    Asymmetric codes cost nothing: a sum of products is off by ``zero`` times a sum of weights, part of the bias, and
+    a convolution pads with ``zero``. They give an activation behind ReLU all 256 codes.
+    """
+
+    scale: np.ndarray
+    zero: int = 0
+
+    def real(self, codes: Term) -> Term:
+        """The value of codes."""
+        if self.zero == 0:
+            return operate("mul", codes, const(self.scale))
+        return operate("mad", codes, const(self.scale), const(-self.scale * self.zero))
+
+    def code(self, value: Term) -> Term:
+        """Codes of a value, before they are rounded and saturated."""
+        return saturated(shifted(scaled(value, 1.0 / self.scale), float(self.zero)))
+
+    def quantised(self, values: np.ndarray) -> np.ndarray:
+        """Codes of constants, int8."""
+        return np.clip(np.rint(values / self.scale) + self.zero, -128, 127).astype(np.int8)
 
 
 @dataclass(frozen=True)
@@ -33,21 +61,47 @@ class ScaleRule:
     method: Method
     options: QuantiseOptions
 
-    def tensor_scale(self, statistics: Statistics, num_limbs: int = 1) -> float:
-        method: Method = self.method if num_limbs == 1 else "minmax"
-        threshold = statistics.threshold(method, self.options.percentile)
-        return threshold / limit(num_limbs) if threshold > 0 else 1.0 / limit(num_limbs)
+    def tensor_scale(self, statistics: Statistics, num_limbs: int) -> float:
+        """Symmetric scale of a tensor in limbs: nothing is clipped."""
+        return (statistics.absmax or 1.0) / limit(num_limbs)
+
+    def bounds(self, statistics: Statistics) -> tuple[float, float]:
+        """Smallest and largest value (0 among them) that int8 codes have to hold."""
+        threshold = statistics.threshold(self.method, self.options.percentile)
+        return max(float(statistics.channel_low.min(initial=0.0)), -threshold), \
+            min(float(statistics.channel_high.max(initial=0.0)), threshold)
+
+
+def affine_scale(low: float, high: float, *, symmetric: bool) -> AffineScale:
+    """The finest scale whose codes hold ``low`` to ``high`` (0 among them), with a zero of its own where that pays."""
+    even = (max(-low, high) or 1.0) / limit(1)
+    if symmetric or (high - low) / 255 > MIN_GAIN * even or high == low:
+        return AffineScale(np.array(even))
+    zero = int(np.clip(np.rint(-128 - low * 255 / (high - low)), -128, 127))
+    return AffineScale(np.array(_channel_bounds(np.array(low), np.array(high), zero)), zero)
+
+
+def _channel_bounds(low: np.ndarray, high: np.ndarray, zero: int) -> np.ndarray:
+    """Smallest scale that holds each range when ``zero`` stands for 0; -128 is left free when codes are symmetric."""
+    above, below = high / max(127 - zero, 1), -low / max((127 if zero == 0 else 128) + zero, 1)
+    return np.maximum(above, below)
 
 
 def activation_scales(graph: Graph, storage: Storage, choices: Mapping[str, LayerChoice], rule: ScaleRule,
-                      statistics: Mapping[str, Statistics]) -> dict[str, np.ndarray]:
-    """Scale of every tensor with codes: shape () or [channels]. Real value = scale * code."""
+                      statistics: Mapping[str, Statistics]) -> dict[str, AffineScale]:
+    """Scale and zero of every tensor with codes; tensors of one group share them."""
     consumers = graph.consumers()
-    by_group: dict[str, float] = {}
+    bounds: dict[str, tuple[float, float]] = {}
+    symmetric: set[str] = set()
     for name, group in storage.groups.items():
         if name in statistics:
-            by_group[group] = max(by_group.get(group, 0.0), rule.tensor_scale(statistics[name]))
-    scales: dict[str, np.ndarray] = {name: np.array(by_group[group]) for name, group in storage.groups.items()}
+            low, high = rule.bounds(statistics[name])
+            known = bounds.get(group, (0.0, 0.0))
+            bounds[group] = min(low, known[0]), max(high, known[1])
+        if not rule.options.asymmetric or any(_needs_symmetry(graph, name, node) for node in consumers[name]):
+            symmetric.add(group)
+    shared = {group: affine_scale(*bounds[group], symmetric=group in symmetric) for group in bounds}
+    scales = {name: shared[group] for name, group in storage.groups.items()}
     if not rule.options.equalise:
         return scales
     for name in scales:
@@ -56,6 +110,11 @@ def activation_scales(graph: Graph, storage: Storage, choices: Mapping[str, Laye
             if weights:
                 scales[name] = _equalised(statistics[name], weights, scales[name])
     return scales
+
+
+def _needs_symmetry(graph: Graph, name: str, node: Node) -> bool:
+    """A product with another runtime tensor has no constant correction for a zero point."""
+    return is_float_matrix(graph, node) and (node.inputs[0] != name or node.inputs[1] not in graph.constants)
 
 
 def _meeting_weights(graph: Graph, name: str, readers: list[Node],
@@ -83,22 +142,24 @@ def by_input_channel(node: Node, weights: np.ndarray) -> np.ndarray:
     return w.reshape(height * width, channels, groups, filters // groups).transpose(2, 1, 0, 3)
 
 
-def _equalised(statistics: Statistics, weights: list[np.ndarray], scale: np.ndarray) -> np.ndarray:
-    """The per-channel scale of least expected error, or ``scale`` itself."""
-    x_max = statistics.channel_absmax
-    if not x_max.size or x_max.max() <= 0 or any(w.shape[0] * w.shape[1] != len(x_max) for w in weights):
-        return scale
-    clip = float(scale) * limit(1) / float(x_max.max())
-    x = np.maximum(x_max, 1e-3 * x_max.max())
+def _equalised(statistics: Statistics, weights: list[np.ndarray], shared: AffineScale) -> AffineScale:
+    """The per-channel scale of least expected error, or ``shared`` itself."""
+    bounds = _channel_bounds(statistics.channel_low, statistics.channel_high, shared.zero)
+    if not bounds.size or bounds.max() <= 0 or any(w.shape[0] * w.shape[1] != len(bounds) for w in weights):
+        return shared
+    x = np.maximum(bounds, 1e-3 * bounds.max())
     w = np.maximum.reduce([np.abs(a).max(axis=(2, 3)).reshape(-1) for a in weights])
     w = np.maximum(w, max(1e-3 * float(w.max()), 1e-30))
-    best, best_error = scale, _expected_error(statistics, weights, np.broadcast_to(scale, x.shape))
+    clipped = statistics.clipped_power(float(shared.scale) * max(127 - shared.zero, 128 + shared.zero))
+    best, scale = shared, np.broadcast_to(shared.scale, x.shape)
+    best_error = _expected_error(statistics, weights, scale) \
+        + clipped / len(x) * sum(float(np.sum(a**2)) for a in weights)
     for exponent in EXPONENTS:
         move = x**exponent / w ** (1 - exponent)
-        candidate = np.minimum(move * (np.max(x / move) * clip / limit(1)), scale)
+        candidate = np.minimum(move * np.max(x / move), bounds.max())
         error = _expected_error(statistics, weights, candidate)
         if error < MIN_GAIN * best_error:
-            best, best_error = candidate, error
+            best, best_error = AffineScale(candidate, shared.zero), error
     return best
 
 

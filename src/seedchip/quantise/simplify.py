@@ -50,6 +50,26 @@ def scaled(root: Term, factor: np.ndarray | float) -> Term:
     return simplify(absorbed if absorbed is not None else operate("mul", root, const(factor)))
 
 
+def shifted(root: Term, shift: float) -> Term:
+    """``root + shift`` with the shift moved behind clamps and into constants."""
+    return root if shift == 0 else simplify(_shift(root, const(shift), count_uses(root)))
+
+
+def _shift(term: Term, shift: Term, uses: dict[int, int]) -> Term:
+    if term.is_constant:
+        return _combine("add", term, shift) or operate("add", term, shift)
+    if uses.get(id(term), 0) <= 1:
+        if term.operator in ("max", "min"):
+            return operate(term.operator, *(_shift(o, shift, uses) for o in term.operands))
+        if term.operator == "mul":
+            return operate("mad", *term.operands, shift)
+        if term.operator == "mad":
+            return operate("mad", *term.operands[:2], _shift(term.operands[2], shift, uses))
+        if term.operator == "add" and term.operands[1].is_constant:
+            return operate("add", term.operands[0], _shift(term.operands[1], shift, uses))
+    return operate("add", term, shift)
+
+
 def saturated(root: Term) -> Term:
     """``root`` for a map that writes int8: outermost clamps that saturation makes anyway are left out."""
     if root.operator not in ("min", "max") or not root.operands[1].is_constant:
@@ -63,8 +83,9 @@ def saturated(root: Term) -> Term:
 
 
 def _is_cheap(term: Term) -> bool:
-    """A tensor times one number: folding it into each of several users costs nothing."""
-    return term.operator == "mul" and term.operands[0].operator == "tensor" and _is_number(term.operands[1])
+    """A tensor times (and plus) one number: folding it into each of several users costs nothing."""
+    return term.operator in ("mul", "mad") and term.operands[0].operator == "tensor" \
+        and all(_is_number(o) for o in term.operands[1:])
 
 
 def _is_number(term: Term) -> bool:
@@ -164,17 +185,30 @@ def _add(operands: tuple[Term, ...], movable: dict[int, bool]) -> Term | None:
 
 
 def _merge_shifts(x: Term, y: Term, movable: dict[int, bool]) -> Term | None:
-    """``(a S + B) + (r k + D)`` over two tensors: one constant, two micro-operations."""
-    parts = []
-    for t in (x, y):
-        plain = t.operator == "mad" and t.operands[1].is_constant and t.operands[2].is_constant
-        if not plain or t.operands[0].operator != "tensor" or not movable.get(id(t), True):
-            return None
-        parts.append(t.operands)
-    shift = _combine("add", parts[0][2], parts[1][2])
-    if shift is None:
+    """``(r k + D) + (a S + ... + B)`` over tensors: one constant is left, one micro-operation a tensor."""
+    for first, rest in ((y, x), (x, y)):
+        if not all(movable.get(id(t), True) for t in (first, rest)) or not _is_plain(first) \
+                or not first.operands[2].is_constant:
+            continue
+        shifted_rest = _shift_chain(rest, first.operands[2])
+        if shifted_rest is not None:
+            return operate("mad", *first.operands[:2], shifted_rest)
+    return None
+
+
+def _is_plain(term: Term) -> bool:
+    return term.operator == "mad" and term.operands[0].operator == "tensor" and term.operands[1].is_constant
+
+
+def _shift_chain(chain: Term, shift: Term) -> Term | None:
+    """``a S + r k + ... + B`` with ``shift`` added to B; None for any other term."""
+    if chain.operator == "mul" and chain.operands[0].operator == "tensor" and chain.operands[1].is_constant:
+        return operate("mad", *chain.operands, shift)
+    if not _is_plain(chain):
         return None
-    return operate("mad", parts[1][0], parts[1][1], operate("mad", parts[0][0], parts[0][1], shift))
+    last = chain.operands[2]
+    moved = _combine("add", last, shift) if last.is_constant else _shift_chain(last, shift)
+    return None if moved is None else operate("mad", *chain.operands[:2], moved)
 
 
 def _sub(operands: tuple[Term, ...], movable: dict[int, bool]) -> Term | None:

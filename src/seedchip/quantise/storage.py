@@ -85,6 +85,9 @@ def _inlined(graph: Graph, choices: Mapping[str, LayerChoice]) -> set[str]:
             operations[node.output] = 2 * num_sums + scales
         if isinstance(node.op, Pool):
             leaves[node.output], operations[node.output] = frozenset((node.output,)), 1
+            readers = consumers[node.output]
+            if len(readers) == 1 and isinstance(readers[0].op, Pool) and node.output not in outputs:
+                inlined.add(node.output)
         if not isinstance(node.op, Map):
             continue
         own = frozenset(n for n in node.inputs if n not in graph.constants)
