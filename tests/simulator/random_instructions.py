@@ -52,7 +52,8 @@ def transfers(draw: Draw) -> Load | Store:
         fields |= {"fill": 1, "fill_value": draw(integers(0, 255))}
     if mode == "gather":
         fields |= {"gather": 1, "index_address": 4 * draw(integers(0, 100)), "table_rows": draw(integers(0, 20)),
-                   "memory_stride0": 8 * draw(integers(-4, 8)), "memory_address": 8 * draw(integers(256, 500)),
+                   **{f"memory_stride{n}": 8 * draw(integers(-4, 8)) for n in range(3)},
+                   "memory_address": 8 * draw(integers(256, 500)),
                    "run_bytes": 8 * draw(integers(1, 4))}
     return cls(**fields)
 

@@ -1,4 +1,4 @@
-"""The instructions' docstrings as literal loops over single bytes and elements: slow, and independent of the kernels."""
+"""The instructions' docstrings as literal loops over single bytes and elements: slow, independent of the kernels."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def _put(state: State, address: int, kind: int, x: np.float32) -> None:
         data = struct.pack("<I", 0x7FC00000) if np.isnan(x) else F32(x).tobytes()
     else:
         low, high = (-128, 127) if kind == 0 else (-(2**31), 2**31 - 1)
-        number = 0 if np.isnan(x) else max(low, min(high, round(float(x)))) if np.isfinite(x) else low if x < 0 else high
+        number = 0 if np.isnan(x) else max(low, min(high, round(max(-1e10, min(1e10, float(x))))))
         data = struct.pack("<" + "bi"[kind], number)
     state.scratchpad[address:address + len(data)] = np.frombuffer(data, np.uint8)
 

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from seedchip.isa import Instruction
     from seedchip.spec import ChipSpec
 
-_UNITS = ((16, np.dtype(np.complex128)), (8, np.dtype(np.uint64)), (4, np.dtype(np.uint32)), (2, np.dtype(np.uint16)))
-"""Element types for copies: only their size matters, a copy between equal types moves the bytes as they are."""
-
 
 class Access(NamedTuple):
     """``run`` bytes (or accumulator rows) at address + sum of index * stride, for every index of the loops."""
@@ -88,9 +85,10 @@ class Site:
 
     def aligned(self, field: str, access: Access, unit: int) -> None:
         """Every run begins at a multiple of ``unit``."""
-        if any(v % unit for v in (access.address, *(s for n, s in zip(access.counts, access.strides, strict=True) if n > 1))):
-            raise self.fault(f"{field} must be a multiple of {unit} bytes in every row, not {access.address} with strides "
-                             f"{access.strides}")
+        strides = tuple(s for n, s in zip(access.counts, access.strides, strict=True) if n > 1)
+        if any(v % unit for v in (access.address, *strides)):
+            raise self.fault(f"{field} must be a multiple of {unit} bytes in every row, not {access.address} with "
+                             f"strides {strides}")
 
     def _banks(self, field: str, access: Access, bank: int, mask_name: str) -> None:
         low, high = access.extent
@@ -106,18 +104,23 @@ class Site:
                 raise self.fault(f"{mask_name} must name bank {number}, which {field} touches, not be {mask:#x}")
 
 
-def view(buffer: np.ndarray, access: Access, dtype: np.dtype | type, inner: tuple[int, ...] | None = None) -> np.ndarray:
+def view(buffer: np.ndarray, access: Access, dtype: np.dtype | type) -> np.ndarray:
     """The access as an array [*counts, elements of a run] of ``dtype`` over ``buffer`` (uint8)."""
     dtype = np.dtype(dtype)
-    shape = (access.run // dtype.itemsize,) if inner is None else inner
-    return np.ndarray((*access.counts, *shape), dtype, buffer, access.address, (*access.strides, dtype.itemsize))
+    shape = (*access.counts, access.run // dtype.itemsize)
+    return np.ndarray(shape, dtype, buffer, access.address, (*access.strides, dtype.itemsize))
 
 
-def copy_pair(target: np.ndarray, to: Access, source: np.ndarray, origin: Access) -> tuple[np.ndarray, np.ndarray]:
-    """Views of two accesses of equal shape for a copy, in the widest elements that fit both."""
+def wide_views(target: np.ndarray, to: Access, source: np.ndarray, origin: Access,
+               widest: int = 16) -> tuple[np.ndarray, np.ndarray]:
+    """Views of two accesses of equal shape for a copy, in the widest elements (up to ``widest`` bytes) that fit both.
+
+    Elements of 16 bytes are complex numbers: only their size matters, a copy between equal types moves bytes.
+    """
     low = to.run | to.address | origin.address
     for n, s, t in zip(to.counts, to.strides, origin.strides, strict=True):
         if n > 1:
             low |= s | t
-    dtype = next((d for size, d in _UNITS if low % size == 0), np.dtype(np.uint8))
+    unit = min(low & -low, widest)
+    dtype = np.dtype(np.complex128) if unit == 16 else np.dtype(f"u{unit}")
     return view(target, to, dtype), view(source, origin, dtype)

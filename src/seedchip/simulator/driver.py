@@ -53,7 +53,7 @@ def _check(place: TensorPlace, array: np.ndarray) -> np.ndarray:
         if int(array.min()) < low or int(array.max()) > high:
             raise FeedError(f"{where} must hold integers in [{low}, {high}], not in [{int(array.min())}, "
                             f"{int(array.max())}]")
-    return array
+    return array.astype(bool) if wanted.kind == "b" else array
 
 
 def write_input(memory: np.ndarray, place: TensorPlace, array: np.ndarray) -> None:
@@ -86,12 +86,11 @@ def _to_storage(stored: np.ndarray, place: TensorPlace) -> np.ndarray:
 
 
 def read_output(memory: np.ndarray, place: TensorPlace) -> np.ndarray:
-    """One output in the user's shape and type: the stored rows, permuted back."""
-    dtype = np.dtype(MEMORY_DTYPES[place.storage])
-    shape = tuple(place.shape[place.permutation.index(axis)] for axis in range(len(place.shape)))
+    """One output in the user's shape and type: the stored rows, with ``permutation`` (user to stored axes) undone."""
+    dtype, shape = np.dtype(MEMORY_DTYPES[place.storage]), place.stored_shape
     width = shape[-1] if shape else 1
-    num_rows = int(np.prod(shape[:-1], dtype=np.int64))
-    region = memory[place.address:place.address + num_rows * place.row_bytes].reshape(num_rows, place.row_bytes)
-    stored = np.ascontiguousarray(region[:, : width * dtype.itemsize]).view(dtype).reshape(shape)
+    rows = memory[place.address:place.address + place.num_bytes].reshape(place.num_rows, place.row_bytes)
+    stored = np.ascontiguousarray(rows[:, : width * dtype.itemsize]).view(dtype).reshape(shape)
+    back = np.argsort(place.permutation) if shape else ()
     with np.errstate(all="ignore"):
-        return np.ascontiguousarray(np.transpose(stored, place.permutation).astype(place.dtype))
+        return stored.transpose(back).astype(place.dtype, order="C")

@@ -59,8 +59,8 @@ def _session(weight_type: int) -> onnxruntime.InferenceSession:
     if weight_type == TensorProto.UINT8:
         zeros.append(helper.make_tensor("b_zero", TensorProto.UINT8, [], [OFFSET]))
     node = helper.make_node("MatMulInteger", ["a", "b", *(z.name for z in zeros)], ["y"])
-    graph = helper.make_graph([node], "product", operands, [helper.make_tensor_value_info("y", TensorProto.INT32, None)],
-                              initializer=zeros)
+    result = helper.make_tensor_value_info("y", TensorProto.INT32, None)
+    graph = helper.make_graph([node], "product", operands, [result], initializer=zeros)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1  # products of one instruction are too short to share among threads

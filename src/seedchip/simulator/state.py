@@ -27,5 +27,7 @@ class State:
 
 def new_state(spec: ChipSpec, memory_bytes: int) -> State:
     """A state that is zero all over; pages of memory cost nothing until they are written."""
-    return State(np.zeros(memory_bytes, np.uint8), np.zeros(spec.scratchpad.bytes, np.uint8),
-                 np.zeros((spec.accumulator_rows, spec.matrix.columns), np.int32), np.zeros(spec.parameter.bytes, np.uint8))
+    sums = np.zeros((spec.accumulator_rows, spec.matrix.columns), np.int32)
+    memory, scratchpad, parameter = (np.zeros(n, np.uint8) for n in
+                                     (memory_bytes, spec.scratchpad.bytes, spec.parameter.bytes))
+    return State(memory, scratchpad, sums, parameter)

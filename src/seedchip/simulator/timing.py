@@ -29,9 +29,9 @@ class DeadlockError(RuntimeError):
 
 @dataclass(slots=True)
 class Timeline:
-    """When each instruction was dispatched, could first be taken by its engine, started and completed, and why it waited.
+    """When each instruction was dispatched, could be taken by its engine, started and completed, and why it waited.
 
-    Lists are indexed by the instruction's place in the program; ``starts`` lists them in the order in which they started.
+    Lists are indexed by the instruction's place in the program; ``starts`` has them in the order in which they started.
     """
 
     cycles: int = 0
@@ -64,7 +64,9 @@ class _Run:
     def __init__(self, program: Sequence[Instruction], spec: ChipSpec) -> None:
         self.program, self.spec = program, spec
         n = len(program)
-        self.line = Timeline(0, *([-1] * n for _ in range(8)))
+        self.line = Timeline()
+        for name in ("dispatched", "ready", "tokens", "banks", "started", "busy", "released", "completed"):
+            setattr(self.line, name, [-1] * n)
         self.heap: list[int] = [0]
         self.completions: list[tuple[int, int]] = []
         self.queues: list[list[int]] = [[] for _ in Engine]
@@ -107,13 +109,13 @@ class _Run:
         self.block_words = self.spec.sequencer.fetch_bytes // WORD_BYTES
         self.num_words = words[-1]
         self.num_blocks = -(-self.num_words // self.block_words)
-        self.next_block, self.block_wanted = 0, 0
+        self.next_block = 0
         self.block_ready: list[int] = []
         self.next_instruction, self.word, self.word_cycle = 0, 0, -1
 
     def _fetch(self, now: int) -> None:
         b = self.next_block
-        if b >= self.num_blocks or self.port_free > now or self.block_wanted > now:
+        if b >= self.num_blocks or self.port_free > now:
             return
         if self.block_ready and self.block_ready[-1] > now:
             return
@@ -286,7 +288,7 @@ class _Run:
         if self.next_instruction < len(self.program) or any(s < 0 for i, s in enumerate(self.line.started)
                                                             if not isinstance(self.program[i], Halt)):
             stuck = next(i for i, s in enumerate(self.line.started) if s < 0 and not isinstance(self.program[i], Halt))
-            raise DeadlockError(f"instruction {stuck} ({self.program[stuck].mnemonic()}) waits for a token or a bank that "
-                                "nothing will give")
+            raise DeadlockError(f"instruction {stuck} ({self.program[stuck].mnemonic()}) waits for a token or a bank "
+                                "that nothing will give")
         halt = self.line.dispatched[-1]
         self.line.cycles = max([halt + 1, *self.line.completed])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seedchip.isa.dma import SCRATCHPAD
-from seedchip.simulator.access import Access, copy_pair, view
+from seedchip.simulator.access import Access, view, wide_views
 
 if TYPE_CHECKING:
     from seedchip.isa import Load, Store
@@ -41,7 +41,7 @@ def prepare(site: Site, state: State) -> Callable[[], None]:
         site.range("local_address", local, len(state.parameter), "parameter memory's", "bytes")
         target = state.parameter
     if i.fill:
-        return lambda written=view(target, local, np.uint8), value=i.fill_value: written.fill(value)
+        return _filler(view(target, local, np.uint8), i.fill_value)
     if i.gather:
         return _prepare_gather(site, state, target, local)
     memory = memory_access(i)
@@ -52,7 +52,7 @@ def prepare(site: Site, state: State) -> Callable[[], None]:
 def copier(target: np.ndarray, to: Access, source: np.ndarray, origin: Access) -> Callable[[], None]:
     """A function that copies run by run in the order of the loops."""
     if to.is_disjoint:
-        written, read = copy_pair(target, to, source, origin)
+        written, read = wide_views(target, to, source, origin)
         return lambda: np.copyto(written, read)
     pairs = [(slice(int(t), int(t) + to.run), slice(int(s), int(s) + to.run))
              for t, s in zip(to.starts(), origin.starts(), strict=True)]
@@ -67,7 +67,7 @@ def copier(target: np.ndarray, to: Access, source: np.ndarray, origin: Access) -
 def _prepare_gather(site: Site, state: State, target: np.ndarray, local: Access) -> Callable[[], None]:
     i: Load = site.instruction  # type: ignore[assignment]
     granule = site.spec.memory.granule_bytes
-    for name in ("memory_address", "memory_stride0", "run_bytes"):
+    for name in ("memory_address", "memory_stride0", "memory_stride1", "memory_stride2", "run_bytes"):
         if getattr(i, name) % granule:
             raise site.fault(f"{name} of a gather must be a multiple of the memory granule of {granule} bytes, not "
                              f"{getattr(i, name)}")
@@ -76,7 +76,7 @@ def _prepare_gather(site: Site, state: State, target: np.ndarray, local: Access)
     site.scratchpad("index_address", indices, "read_banks")
     chosen = view(state.scratchpad, indices, np.int32).reshape(-1)
     if not i.table_rows:
-        return lambda written=view(target, local, np.uint8): written.fill(0)
+        return _filler(view(target, local, np.uint8), 0)
     reach = Access(i.memory_address, (i.count2, i.count1, i.table_rows),
                    (i.memory_stride2, i.memory_stride1, i.memory_stride0), i.run_bytes)
     site.range("the table at memory_address", reach, len(state.memory), "program's memory of", "bytes")
@@ -98,6 +98,10 @@ def _prepare_gather(site: Site, state: State, target: np.ndarray, local: Access)
             into[...] = value
 
     return gather
+
+
+def _filler(written: np.ndarray, value: int) -> Callable[[], None]:
+    return lambda: written.fill(value)
 
 
 def _nothing() -> None:

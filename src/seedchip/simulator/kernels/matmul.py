@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seedchip.simulator.access import Access
-from seedchip.simulator.gemm import OFFSET, product
+from seedchip.simulator.access import Access, wide_views
+from seedchip.simulator.gemm import product
 
 if TYPE_CHECKING:
     from seedchip.isa import Matmul
@@ -92,7 +92,7 @@ class MatmulKernels:
                                         groups * padded[0], m.pad_value & 0xFF)
             if inside_y and inside_x:
                 into = Access(inside_y[0] * padded[1] + inside_x[0] * padded[2], read.counts, padded, channels)
-                target, source = _views(image, into, self.state.scratchpad, read)
+                target, source = wide_views(image, into, self.state.scratchpad, read)
                 steps.append(lambda: np.copyto(target, source))
             origin, strides = 0, padded
         counts = (groups, m.size_y, m.size_x, m.kernel_y, m.kernel_x)
@@ -101,7 +101,7 @@ class MatmulKernels:
         rows, depth = m.num_rows, m.kernel_y * m.kernel_x * channels
         matrix = self.buffers.work("activations", groups * rows * depth)
         dense = Access(0, counts, _dense((*counts, channels)), channels)
-        written, gathered = _views(matrix, dense, image, windows, widest=8)
+        written, gathered = wide_views(matrix, dense, image, windows, widest=8)
         offset = written.dtype.type(_BYTES8 >> 64 - 8 * written.itemsize)
         steps.append(lambda: np.bitwise_xor(gathered, offset, out=written))
         return steps, matrix.reshape((rows, depth) if groups == 1 else (groups, rows, depth))
@@ -187,25 +187,11 @@ def _dense(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(strides)
 
 
-def _views(target: np.ndarray, to: Access, source: np.ndarray, origin: Access, widest: int = 16
-           ) -> tuple[np.ndarray, np.ndarray]:
-    """Views in the widest elements, up to ``widest`` bytes, that fit both accesses."""
-    low = to.run | to.address | origin.address
-    for n, s, t in zip(to.counts, to.strides, origin.strides, strict=True):
-        if n > 1:
-            low |= s | t
-    unit = min(low & -low, widest)
-    dtype = np.dtype(np.complex128) if unit == 16 else np.dtype(f"u{unit}")
-    shape = (*to.counts, to.run // unit)
-    return (np.ndarray(shape, dtype, target, to.address, (*to.strides, unit)),
-            np.ndarray(shape, dtype, source, origin.address, (*origin.strides, unit)))
-
-
 def _matrix_views(target: np.ndarray, to: Access, source: np.ndarray, origin: Access) -> tuple[np.ndarray, np.ndarray]:
     """Views for the copy of weights: wide elements where columns lie next to each other on both sides."""
     if origin.strides[-1] == 1:
         counts, width = to.counts[:-1], to.counts[-1]
-        return _views(target, Access(to.address, counts, to.strides[:-1], width),
-                      source, Access(origin.address, counts, origin.strides[:-1], width))
+        return wide_views(target, Access(to.address, counts, to.strides[:-1], width),
+                          source, Access(origin.address, counts, origin.strides[:-1], width))
     return (np.ndarray(to.counts, np.uint8, target, to.address, to.strides),
             np.ndarray(to.counts, np.uint8, source, origin.address, origin.strides))

@@ -1,8 +1,8 @@
 """Micro-programs as lists of NumPy calls on blocks of rows.
 
 A micro-program is decoded once for each set of sources. Every value is of one of four forms: the same everywhere, one
-element a column, one a row, or one an element; full values live in a few reused work arrays. What is computed is exactly
-`seedchip.numerics.microop`, which also is what runs for the operations that are not spelled out here.
+element a column, one a row, or one an element; full values live in a few reused work arrays. What is computed is
+exactly `seedchip.numerics.microop`, which also is what runs for the operations that are not spelled out here.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from seedchip.isa.vector import NUM_REGISTERS, SOURCE_A, SOURCE_CONSTANT, SOURCE_PARAMETER
+from seedchip.isa.vector import NUM_REGISTERS, SOURCE_A, SOURCE_CONSTANT
 from seedchip.numerics.microop import MICRO_OPS, MicroOp
 
 BLOCK_ELEMENTS = 1 << 15
@@ -91,7 +91,7 @@ class _Planner:
             target = self._value(form)
             self.plan.steps.append(Step(op, sources, target, -1))
             self.registers[destination] = target
-        self.plan.result = self.registers[0] if words and 0 in self.registers else self._source(0 if words else SOURCE_A)
+        self.plan.result = self._source(0 if words else SOURCE_A)
         self.plan.num_values = len(self.forms)
         self._assign_buffers()
         return self.plan

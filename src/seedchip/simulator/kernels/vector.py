@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -36,8 +36,9 @@ if TYPE_CHECKING:
     from seedchip.simulator.access import Site
     from seedchip.simulator.state import State
 
-_DTYPES = {ElementType.INT8: np.dtype(np.int8), ElementType.INT32: np.dtype(np.int32),
-           ElementType.FLOAT32: np.dtype(np.float32)}
+_DTYPES: dict[int, np.dtype[Any]] = {
+    ElementType.INT8: np.dtype(np.int8), ElementType.INT32: np.dtype(np.int32),
+    ElementType.FLOAT32: np.dtype(np.float32)}
 _POSITIVE = ("size_y", "size_x", "columns")
 _WINDOW_POSITIVE = ("tap_y", "tap_x", "step_y", "step_x", "dilation_y", "dilation_x")
 _MAX_PARAMETERS = 8
@@ -275,8 +276,8 @@ def _loops(v: Vector, stride_y: int, stride_x: int) -> tuple[tuple[int, int], tu
     return (v.size_y, v.size_x), (stride_y, stride_x)
 
 
-def _dtype(site: Site, name: str) -> np.dtype:
+def _dtype(site: Site, name: str) -> np.dtype[Any]:
     code = getattr(site.instruction, name)
     if code not in _DTYPES:
         raise site.fault(f"{name} must be 0 (INT8), 1 (INT32) or 2 (binary32), not {code}")
-    return _DTYPES[ElementType(code)]
+    return _DTYPES[code]
