@@ -1,4 +1,5 @@
-"""ONNX's own backend tests through the front end and any way of running a graph: passed, refused with a reason, or failed."""
+"""ONNX's own backend tests through the front end and any way of running a graph: passed, refused with a reason, or
+failed."""
 
 from __future__ import annotations
 
@@ -22,8 +23,8 @@ Runner = Callable[[Graph, Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]
 KINDS = ("node", "pytorch-converted", "pytorch-operator", "simple")
 
 SPACING = {"bfloat16": 2.0**-6, "float16": 2.0**-9}
-"""A relative tolerance below two spacings of the output's own type is raised to them: the expected values are rounded to
-that type at every step, the chip's once."""
+"""A relative tolerance below two spacings of the output's own type is raised to them: the expected values are rounded
+to that type at every step, the chip's once."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,9 @@ def load_cases(kinds: Sequence[str] = KINDS, only: str = "") -> Iterable[Case]:
             tests = load_model_tests(kind=kind)
         for test in tests:
             if only in test.name:
-                model = test.model if test.model is not None else onnx.load(os.path.join(test.model_dir, "model.onnx"))
-                data = test.data_sets if test.data_sets is not None else _stored_data(test.model_dir, model)
+                folder = test.model_dir or ""
+                model = test.model if test.model is not None else onnx.load(os.path.join(folder, "model.onnx"))
+                data = test.data_sets if test.data_sets is not None else _stored_data(folder, model)
                 yield Case(test.name, kind, model, tuple((list(i), list(o)) for i, o in data), test.rtol, test.atol)
 
 
@@ -88,8 +90,8 @@ def _stored(path: str, kind: onnx.TypeProto) -> Any:
 def run_case(case: Case, run: Runner) -> Outcome:
     """Imports, runs and compares one test with its own tolerances.
 
-    The suite feeds axes, sizes and the like as inputs. Where a rule refuses a test because it must know such an input at
-    import, the input is bound to the test's value and the test is tried again.
+    The suite feeds axes, sizes and the like as inputs. Where a rule refuses a test because it must know such an input
+    at import, the input is bound to the test's value and the test is tried again.
     """
     bound: tuple[str, ...] = ()
     while True:

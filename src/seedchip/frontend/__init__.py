@@ -27,9 +27,10 @@ def load_model(source: str | os.PathLike[str] | onnx.ModelProto, *, shapes: Mapp
     """The graph of an ONNX model.
 
     ``source`` is a path or a model in memory. ``shapes`` binds symbolic sizes by name, ``input_shapes`` whole inputs;
-    unbound leading sizes of tensors with two or more axes become 1. ``constants`` gives inputs their values at import (a
-    target size, a number of steps): they are inputs of the graph no longer. ``optimise=False`` leaves the graph as the rules
-    built it. Raises `ModelError`, and `UnsupportedOperator` (a kind of it) for a sound model that the chip can't run.
+    unbound leading sizes of tensors with two or more axes become 1. ``constants`` gives inputs their values at import
+    (a target size, a number of steps): they are inputs of the graph no longer. ``optimise=False`` leaves the graph as
+    the rules built it. Raises `ModelError`, and `UnsupportedOperator` (a kind of it) for a sound model that the chip
+    can't run.
     """
     if isinstance(source, onnx.ModelProto):
         copy = onnx.ModelProto()

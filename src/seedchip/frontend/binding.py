@@ -35,11 +35,12 @@ def _check_names(inputs: Sequence[onnx.ValueInfoProto], label: str, shapes: Mapp
             if name not in known:
                 near = get_close_matches(name, known, 1)
                 hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(map(repr, known)) or 'none'}"
-                raise ModelError(f"{label}: the model must have the {kind} that is bound, but it has no {name!r}; {hint}")
+                raise ModelError(f"{label}: the model must have the {kind} that is bound, but it has no {name!r}; "
+                                 f"{hint}")
     for name, size in shapes.items():
         if not isinstance(size, int) or not 0 <= size <= MAX_SIZE:
-            raise ModelError(f"{label}: symbolic size {name!r} must be a whole number from 0 to {MAX_SIZE}, not {size!r}; "
-                             "bind another size")
+            raise ModelError(f"{label}: symbolic size {name!r} must be a whole number from 0 to {MAX_SIZE}, not "
+                             f"{size!r}; bind another size")
 
 
 def _bind_input(value: onnx.ValueInfoProto, label: str, shapes: Mapping[str, int],
@@ -52,7 +53,8 @@ def _bind_input(value: onnx.ValueInfoProto, label: str, shapes: Mapping[str, int
         return tuple(int(n) for n in wanted)
     dims = tensor.shape.dim
     if wanted is not None and len(wanted) != len(dims):
-        raise ModelError(f"{label}: input {value.name!r} must have {len(dims)} axes, not {len(wanted)}; correct input_shapes")
+        raise ModelError(f"{label}: input {value.name!r} must have {len(dims)} axes, not {len(wanted)}; "
+                         "correct input_shapes")
     result = []
     for axis, dim in enumerate(dims):
         given = None if wanted is None else int(wanted[axis])
@@ -65,7 +67,8 @@ def _bind_input(value: onnx.ValueInfoProto, label: str, shapes: Mapping[str, int
     return tuple(result)
 
 
-def _bind_size(place: tuple[str, int, str], label: str, fixed: int | None, given: int | None, *, batch_like: bool) -> int:
+def _bind_size(place: tuple[str, int, str], label: str, fixed: int | None, given: int | None, *,
+               batch_like: bool) -> int:
     name, axis, symbol = place
     if fixed is not None:
         if fixed > MAX_SIZE:
@@ -77,7 +80,7 @@ def _bind_size(place: tuple[str, int, str], label: str, fixed: int | None, given
     if batch_like:
         return 1
     if symbol:
-        raise ModelError(f"{label}: axis {axis} of input {name!r} must have a fixed size, but it is the symbol {symbol!r}; "
-                         f"bind it with shapes={{{symbol!r}: SIZE}}")
+        raise ModelError(f"{label}: axis {axis} of input {name!r} must have a fixed size, but it is the symbol "
+                         f"{symbol!r}; bind it with shapes={{{symbol!r}: SIZE}}")
     raise ModelError(f"{label}: axis {axis} of input {name!r} must have a fixed size, but the model leaves it open; "
                      f"pass input_shapes={{{name!r}: (...)}}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -197,7 +198,8 @@ class Builder:
         shape = tuple(int(s) for s in shape)
         return x if shape == x.shape else self.emit(ops.Expand(shape), [x])
 
-    def slice(self, x: Tensor, starts: Sequence[int], sizes: Sequence[int], steps: Sequence[int] | None = None) -> Tensor:
+    def slice(self, x: Tensor, starts: Sequence[int], sizes: Sequence[int],
+              steps: Sequence[int] | None = None) -> Tensor:
         steps = tuple(steps or (1,) * x.rank)
         if tuple(sizes) == x.shape and all(s == 1 or n <= 1 for s, n in zip(steps, sizes, strict=True)):
             return x
@@ -213,8 +215,8 @@ class Builder:
         indices = [int(i) for i in indices]
         if indices == list(range(x.shape[axis])):
             return x
-        steps = {b - a for a, b in zip(indices, indices[1:], strict=False)}
-        if len(indices) == 1 or len(steps) == 1 and 0 not in steps:
+        steps = {b - a for a, b in pairwise(indices)}
+        if len(indices) == 1 or (len(steps) == 1 and 0 not in steps):
             return self.slice_axis(x, axis, indices[0], len(indices), steps.pop() if steps else 1)
         return self.emit(ops.Take(axis, tuple(indices)), [x])
 
@@ -242,7 +244,8 @@ class Builder:
     def _check_weights(self, x: Tensor) -> None:
         array = self.constants.get(x.name)
         if array is not None and array.dtype == np.float32 and not np.isfinite(np.sum(array, dtype=np.float64)):
-            raise ModelError(f"{self.source}: weights {x.name!r} must be finite numbers; repair or train the model again")
+            raise ModelError(f"{self.source}: weights {x.name!r} must be finite numbers; repair or train the model "
+                             "again")
 
     def reduce_last(self, kind: str, x: Tensor) -> Tensor:
         """Reduction of the last axis (kept, size 1), in stages of at most `MAX_REDUCTION` elements."""

@@ -10,8 +10,8 @@ class ModelError(ValueError):
 class UnsupportedOperator(ModelError):
     """A sound model with a node that the chip's engines cannot compute.
 
-    ``needs`` names the tensor that would have to be known at import, when that is all that is missing: if it is an input
-    of the model, `load_model(..., constants={needs: value})` makes it known.
+    ``needs`` names the tensor that would have to be known at import, when that is all that is missing: if it is an
+    input of the model, `load_model(..., constants={needs: value})` makes it known.
     """
 
     def __init__(self, message: str, needs: str = "") -> None:

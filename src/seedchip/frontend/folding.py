@@ -19,8 +19,8 @@ _SHAPE_INPUT = {"ConstantOfShape": 0, "Expand": 1}
 def fold(node: onnx.NodeProto, inputs: Sequence[np.ndarray | None], opset: int, place: str) -> list[np.ndarray]:
     """Outputs of a node whose inputs are all known. Raises `ModelError` when they can't be computed."""
     if node.op_type in RANDOM:
-        raise UnsupportedOperator(f"{place} can't run on the chip: its result is random, and the same program must always give "
-                                  "the same answer; replace it with an input")
+        raise UnsupportedOperator(f"{place} can't run on the chip: its result is random, and the same program must "
+                                  "always give the same answer; replace it with an input")
     _check_growth(node, inputs, place)
     quick = _quick(node, inputs)
     if quick is not None:

@@ -23,6 +23,8 @@ from seedchip.graph.ir import Graph
 
 KEPT_CODES = ("DequantizeLinear",)
 """Never folded for weights: their integer codes are what the matrix engine multiplies."""
+FIXED_TYPES = ("bool", "int64", "int32", "uint8")
+"""Element types that schemas name outright."""
 _BAD_MODEL = (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError)
 
 
@@ -40,8 +42,8 @@ class Importer:
         """The graph; ``constants`` gives inputs that are known at import their values."""
         graph, label = self.model.proto.graph, self.model.label
         if graph.sparse_initializer:
-            raise ModelError(f"{label}: initializers must be dense, but {graph.sparse_initializer[0].values.name!r} is sparse; "
-                             "export the model with dense weights")
+            name = graph.sparse_initializer[0].values.name
+            raise ModelError(f"{label}: initializers must be dense, but {name!r} is sparse; export dense weights")
         inputs = _runtime_inputs(graph, label, constants)
         for value in inputs:
             _check_input(value, label)
@@ -70,7 +72,8 @@ class Importer:
         """Builds all nodes of a graph; names are looked up in ``scope`` and outputs are added to it."""
         self.depth += 1
         if self.depth > MAX_GRAPH_DEPTH:
-            raise ModelError(f"{self.model.label}: graphs must not be nested deeper than {MAX_GRAPH_DEPTH}; flatten the model")
+            raise ModelError(f"{self.model.label}: graphs must not be nested deeper than {MAX_GRAPH_DEPTH}; flatten "
+                             "the model")
         for tensor in graph.initializer:
             scope[tensor.name] = to_array(tensor, self.model)
         for index, node in enumerate(graph.node):
@@ -92,8 +95,8 @@ class Importer:
             reason = " ".join(str(error).split())[:200] or type(error).__name__
             raise ModelError(f"{place} must be well formed, but {reason}; repair the model") from error
         if len(results) < sum(1 for o in node.output if o):
-            raise UnsupportedOperator(f"{place} can't run on the chip: it has {len(node.output)} outputs, of which only "
-                                      f"the first {len(results)} can be computed; remove the others")
+            raise UnsupportedOperator(f"{place} can't run on the chip: it has {len(node.output)} outputs, of which "
+                                      f"only the first {len(results)} can be computed; remove the others")
         for name, result in zip(node.output, self._named(node, list(results), first), strict=False):
             if name:
                 scope[name] = result
@@ -136,7 +139,8 @@ class Importer:
                                   "remove text and sparse tensors from the model")
 
     def _settle(self, node: onnx.NodeProto, index: int, result: Any, inputs: list[Any]) -> Any:
-        """Gives a result the element type that the operator's schema declares, converting where the graph's type differs."""
+        """Gives a result the element type that the operator's schema declares, converting where the graph's type
+        differs."""
         if not isinstance(result, Tensor):
             return result
         dtype = _declared_dtype(node, self.opset, index, inputs) or result.dtype
@@ -152,8 +156,8 @@ class Importer:
         body = _function_body(node, inputs, self.opset)
         if body is None:
             raise UnsupportedOperator(
-                f"{place} can't run on the chip: the chip has no way to compute {node.op_type}; the operators that it has are "
-                "listed in docs/03_reference/operators.md, the part around this node must run elsewhere")
+                f"{place} can't run on the chip: the chip has no way to compute {node.op_type}; the operators that it "
+                "has are listed in docs/03_reference/operators.md, the part around this node must run elsewhere")
         self.depth += 1
         if self.depth > MAX_GRAPH_DEPTH:
             raise ModelError(f"{place} must not expand deeper than {MAX_GRAPH_DEPTH} functions; simplify the model")
@@ -171,7 +175,8 @@ class Importer:
         return [scope.get(name) for name in body.output]
 
 
-def _runtime_inputs(graph: onnx.GraphProto, label: str, constants: Mapping[str, np.ndarray]) -> list[onnx.ValueInfoProto]:
+def _runtime_inputs(graph: onnx.GraphProto, label: str,
+                    constants: Mapping[str, np.ndarray]) -> list[onnx.ValueInfoProto]:
     """Inputs that are fed at run time: those without a default and without a value given at import."""
     names = [i.name for i in graph.input]
     for name in constants:
@@ -185,13 +190,14 @@ def _runtime_inputs(graph: onnx.GraphProto, label: str, constants: Mapping[str, 
 def _check_input(value: onnx.ValueInfoProto, label: str) -> None:
     kind = value.type.WhichOneof("value")
     if kind != "tensor_type":
-        raise UnsupportedOperator(f"{label}: input {value.name!r} must be a tensor, not a sequence or an optional value; "
-                                  "give the tensors one by one")
+        raise UnsupportedOperator(f"{label}: input {value.name!r} must be a tensor, not a sequence or an optional "
+                                  "value; give the tensors one by one")
     try:
         graph_dtype(onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type).name)
     except KeyError:
-        raise UnsupportedOperator(f"{label}: input {value.name!r} must hold real numbers or integers of 8 to 64 bits, not "
-                                  f"type {value.type.tensor_type.elem_type}; convert it before it enters the model") from None
+        raise UnsupportedOperator(f"{label}: input {value.name!r} must hold real numbers or integers of 2 to 64 bits, "
+                                  f"not type {value.type.tensor_type.elem_type}; convert it before it enters the "
+                                  "model") from None
 
 
 def _has_graphs(node: onnx.NodeProto) -> bool:
@@ -212,7 +218,8 @@ def _schema(op_type: str, version: int, domain: str) -> onnx.defs.OpSchema | Non
 
 
 def _declared_dtype(node: onnx.NodeProto, version: int, index: int, inputs: Sequence[Any]) -> str | None:
-    """Element type of an output as the schema ties it to the inputs' types or fixes it; None if an attribute decides."""
+    """Element type of an output as the schema ties it to the inputs' types or fixes it; None if an attribute decides.
+    """
     schema = _schema(node.op_type, version, node.domain)
     if schema is None or not schema.outputs:
         return None
@@ -224,16 +231,16 @@ def _declared_dtype(node: onnx.NodeProto, version: int, index: int, inputs: Sequ
     fixed = [c.allowed_type_strs for c in schema.type_constraints if c.type_param_str == text]
     names = fixed[0] if fixed and len(fixed[0]) == 1 else [text]
     kind = names[0].removeprefix("tensor(").removesuffix(")")
-    return {"float": "float32", "double": "float64"}.get(kind, kind if kind in ("bool", "int64", "int32", "uint8") else None)
+    return {"float": "float32", "double": "float64"}.get(kind, kind if kind in FIXED_TYPES else None)
 
 
 def _function_body(node: onnx.NodeProto, inputs: Sequence[Any], version: int) -> onnx.FunctionProto | None:
     schema = _schema(node.op_type, version, node.domain)
     if schema is None:
         return None
-    if schema.has_function:
+    if schema.has_function:  # type: ignore[attr-defined]
         return schema.function_body
-    if not schema.has_context_dependent_function:
+    if not schema.has_context_dependent_function:  # type: ignore[attr-defined]
         return None
     types = []
     for value in inputs:
@@ -243,7 +250,7 @@ def _function_body(node: onnx.NodeProto, inputs: Sequence[Any], version: int) ->
         name = value.dtype if isinstance(value, Tensor) else value.dtype.name
         element = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(name) if name != "bfloat16" else np.dtype(np.float32))
         types.append(onnx.helper.make_tensor_type_proto(element, list(value.shape)).SerializeToString())
-    body = schema.get_context_dependent_function(node.SerializeToString(), types)
+    body = schema.get_context_dependent_function(node.SerializeToString(), types)  # type: ignore[attr-defined]
     return onnx.FunctionProto.FromString(body) if isinstance(body, bytes) and body else None
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import onnx
+import onnx.inliner
 from google.protobuf.message import DecodeError
 
 from seedchip.frontend.errors import ModelError
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MAX_FILE_BYTES = 2**31 - 1
-"""A protobuf message can't be larger (https://protobuf.dev/programming-guides/proto-limits); weights beyond it are external."""
+"""A protobuf message can't be larger (https://protobuf.dev/programming-guides/proto-limits); weights beyond it are
+external."""
 MAX_NODES = 1_000_000
 MAX_GRAPH_DEPTH = 16
 KNOWN_DOMAINS = ("", "ai.onnx", "com.microsoft")
@@ -173,8 +175,8 @@ def _sorted_nodes(graph: onnx.GraphProto, outer: set[str], names: set[str], labe
         reads = _reads(node)
         for name in sorted(reads):
             if name not in names and name not in outer:
-                raise ModelError(f"{label}: node {node_label(node, i)} must read a tensor that exists, but nothing makes "
-                                 f"{name!r}; export the model again")
+                raise ModelError(f"{label}: node {node_label(node, i)} must read a tensor that exists, but nothing "
+                                 f"makes {name!r}; export the model again")
         waiting[i] = {maker[name] for name in reads if name in maker}
         for j in waiting[i]:
             readers.setdefault(j, []).append(i)

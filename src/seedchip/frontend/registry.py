@@ -68,8 +68,8 @@ class Call:
     # refusals --------------------------------------------------------------------------------------------------------
     def refuse(self, found: str, needs: str = "") -> UnsupportedOperator:
         """The error to raise: node, operator, what was found, and the rule."""
-        return UnsupportedOperator(f"{self.place} can't run on the chip: {found}; the rule for {self.node.op_type}: {self.rule}",
-                                   needs)
+        sentence = f"{self.place} can't run on the chip: {found}; the rule for {self.node.op_type}: {self.rule}"
+        return UnsupportedOperator(sentence, needs)
 
     def require(self, condition: bool, found: str) -> None:
         if not condition:

@@ -100,13 +100,14 @@ def _external(tensor: TensorProto, num_bytes: int, model: LoadedModel, place: st
                 raise ModelError(f"{place} must have its external data in a regular file with a single link, but "
                                  f"{path.name!r} is not one; copy the file into the model's folder")
             if offset + length > info.st_size:
-                raise ModelError(f"{place} must lie inside its external file, but it ends at byte {offset + length} and "
-                                 f"{path.name!r} has {info.st_size}; download the file again")
+                raise ModelError(f"{place} must lie inside its external file, but it ends at byte "
+                                 f"{offset + length} and {path.name!r} has {info.st_size}; download the file again")
             file.seek(offset)
             data = file.read(length)
     except OSError as error:
         raise ModelError(f"{place} must have its external data in {path.name!r}, but "
-                         f"{(error.strerror or 'it is unreadable').lower()}; place a regular file beside the model") from None
+                         f"{(error.strerror or 'it is unreadable').lower()}; place a regular file beside the "
+                         "model") from None
     inline = TensorProto(data_type=tensor.data_type, dims=tensor.dims, raw_data=data)
     return numpy_helper.to_array(inline)
 
@@ -122,8 +123,8 @@ def _external_path(location: str, model: LoadedModel, place: str) -> Path:
     for part in parts:
         path = path / part
         if path.is_symlink():
-            raise ModelError(f"{place} must have its external data in a regular file, but {location!r} passes through a "
-                             "symbolic link; copy the file into the model's folder")
+            raise ModelError(f"{place} must have its external data in a regular file, but {location!r} passes through "
+                             "a symbolic link; copy the file into the model's folder")
     return path
 
 

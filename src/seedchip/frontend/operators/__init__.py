@@ -1,4 +1,5 @@
-"""The operators, one function each, grouped by theme. Importing this package fills `seedchip.frontend.registry.OPERATORS`."""
+"""The operators, one function each, grouped by theme. Importing this package fills
+`seedchip.frontend.registry.OPERATORS`."""
 
 from importlib import import_module
 from pkgutil import iter_modules

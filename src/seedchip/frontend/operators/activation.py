@@ -237,7 +237,8 @@ def prelu(call: Call) -> Tensor:
     if call.opset < 7 and len(slope.shape) == 1 and slope.shape[0] > 1:
         shape = (slope.shape[0], *(1,) * (x.rank - 2))
         slope = call.build.reshape(slope, shape) if isinstance(slope, Tensor) else slope.reshape(shape)
-    return call.build.map(lambda a, s: choose(apply("lt", a, 0.0), apply("mul", a, s), a), x, slope, dtype=numeric(call))
+    return call.build.map(lambda a, s: choose(apply("lt", a, 0.0), apply("mul", a, s), a), x, slope,
+                          dtype=numeric(call))
 
 
 def _expm1(a: Expression) -> Expression:

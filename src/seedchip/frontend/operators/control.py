@@ -31,7 +31,8 @@ def loop(call: Call) -> Any:
     assert call.run_graph is not None
     while trip < limit and going:
         call.require(trip < MAX_TRIPS, f"it runs more than {MAX_TRIPS} times")
-        bound = dict(zip((i.name for i in body.input), [np.array(trip, np.int64), np.array(going), *state], strict=True))
+        given = [np.array(trip, np.int64), np.array(going), *state]
+        bound = dict(zip((i.name for i in body.input), given, strict=True))
         condition, *results = call.run_graph(body, bound)
         state, made = results[:len(state)], results[len(state):]
         for scan, value in zip(scans, made, strict=True):

@@ -37,8 +37,8 @@ def add_bias(call: Call, x: Tensor, index: int) -> Tensor:
 
 @operator("Conv")
 def conv(call: Call) -> Tensor:
-    """One or two spatial axes; any groups, strides, dilations, pads and auto_pad; weights known at import or computed at
-    run time. Three-dimensional windows are refused."""
+    """One or two spatial axes; any groups, strides, dilations, pads and auto_pad; weights known at import or computed
+    at run time. Three-dimensional windows are refused."""
     x, w = call.tensor(0), call.tensor(1)
     call.require(x.rank in (3, 4), f"the window has {x.rank - 2} spatial axes")
     return from_image(call, add_bias(call, convolve(call, x, w), 2), x.rank)
@@ -46,8 +46,8 @@ def conv(call: Call) -> Tensor:
 
 @operator("ConvTranspose")
 def conv_transpose(call: Call) -> Tensor:
-    """One or two spatial axes; any groups, strides, dilations, pads, output_padding and output_shape. It is computed as one
-    dense convolution for all strides * strides phases, interleaved afterwards."""
+    """One or two spatial axes; any groups, strides, dilations, pads, output_padding and output_shape. It is computed
+    as one dense convolution for all strides * strides phases, interleaved afterwards."""
     x, w = call.tensor(0), call.tensor(1)
     call.require(x.rank in (3, 4) and w.rank == x.rank, f"the window has {x.rank - 2} spatial axes")
     rank, groups = x.rank, call.attr("group", 1)
@@ -62,7 +62,8 @@ def conv_transpose(call: Call) -> Tensor:
 
 def _transposed_window(call: Call, image: tuple[int, ...], kernel: tuple[int, ...],
                        rank: int) -> tuple[Window, tuple[int, int]]:
-    """Window with the pads that are cut from the full result, and the output's size (ONNX ConvTranspose, shape formulas)."""
+    """Window with the pads that are cut from the full result, and the output's size (ONNX ConvTranspose, shape
+    formulas)."""
     spatial = rank - 2
 
     def two(values: list[int] | None, fill: int) -> tuple[int, int]:
@@ -112,10 +113,11 @@ def _axis_taps(kernel: int, stride: int, dilation: int) -> tuple[int, list[list[
 def _phases(call: Call, image: Tensor, kernel: Tensor, window: Window, shape: tuple[int, tuple[int, int]]) -> Tensor:
     """One convolution gives all phases as channels; a transpose interleaves them and a slice cuts the pads."""
     build, (groups, size) = call.build, shape
-    (taps_h, rows), (taps_w, columns) = (_axis_taps(window.kernel[i], window.strides[i], window.dilations[i]) for i in (0, 1))
+    axes = zip(window.kernel, window.strides, window.dilations, strict=True)
+    (taps_h, rows), (taps_w, columns) = (_axis_taps(*axis) for axis in axes)
     sh, sw = window.strides
     kh, kw, c, f = kernel.shape
-    dense = build.pad(kernel, (0, 0, 0, 0), (1, 1, 0, 0)) if -1 in sum(rows + columns, []) else kernel
+    dense = build.pad(kernel, (0, 0, 0, 0), (1, 1, 0, 0)) if any(-1 in r for r in rows + columns) else kernel
     dense = build.take(dense, 0, [r[t] % (kh + 1) for t in reversed(range(taps_h)) for r in rows])
     dense = build.take(dense, 1, [r[t] % (kw + 1) for t in reversed(range(taps_w)) for r in columns])
     dense = build.reshape(dense, (taps_h, sh, taps_w, sw, c, groups, f // groups))

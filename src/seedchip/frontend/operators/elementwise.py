@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import reduce
 
 import numpy as np
 import onnx
@@ -72,7 +71,8 @@ def mul(call: Call) -> Tensor:
 
 
 def truncated_quotient(a: Expression, b: Expression) -> Expression:
-    """Integer quotient rounded towards zero, exact for operands below 2**24: one correction step of the rounded quotient."""
+    """Integer quotient rounded towards zero, exact for operands below 2**24: one correction step of the rounded
+    quotient."""
     q = f.trunc(f.divide(a, b))
     left = apply("mul", apply("sub", a, apply("mul", q, b)), f.sign(a))
     size = f.absolute(b)
@@ -83,8 +83,8 @@ def truncated_quotient(a: Expression, b: Expression) -> Expression:
 
 @operator("Div")
 def div(call: Call) -> Tensor:
-    """Any shapes that broadcast; a division by constants is a product with their reciprocals; integer quotients are rounded
-    towards zero and exact for operands below 2**24."""
+    """Any shapes that broadcast; a division by constants is a product with their reciprocals; integer quotients are
+    rounded towards zero and exact for operands below 2**24."""
     divisor = call.value(1)
     if call.is_float(0) and isinstance(divisor, np.ndarray) and has_reciprocals(divisor):
         return call.build.map(lambda a, b: apply("mul", a, b), call.tensor(0), reciprocals(divisor))
@@ -133,29 +133,30 @@ def mod(call: Call) -> Tensor:
 
 
 def fold_left(call: Call, operation: Callable[[Expression, Expression], Expression]) -> Tensor:
-    return reduce(lambda a, b: call.build.map(operation, a, b, dtype=numeric(call)), values(call)[1:], values(call)[0])
-
-
-def _single(call: Call) -> Tensor | None:
-    return call.tensor(0) if len(call.inputs) == 1 else None
+    """``operation`` over all operands, from left to right."""
+    first, *rest = values(call)
+    total = call.build.tensor(first)
+    for value in rest:
+        total = call.build.map(operation, total, value, dtype=numeric(call))
+    return total
 
 
 @operator("Sum")
 def sum_(call: Call) -> Tensor:
     """Any number of operands whose shapes broadcast."""
-    return _single(call) or fold_left(call, lambda a, b: apply("add", a, b))
+    return fold_left(call, lambda a, b: apply("add", a, b))
 
 
 @operator("Max")
 def max_(call: Call) -> Tensor:
     """Any number of operands whose shapes broadcast; NaN wins."""
-    return _single(call) or fold_left(call, lambda a, b: apply("max", a, b))
+    return fold_left(call, lambda a, b: apply("max", a, b))
 
 
 @operator("Min")
 def min_(call: Call) -> Tensor:
     """Any number of operands whose shapes broadcast; NaN wins."""
-    return _single(call) or fold_left(call, lambda a, b: apply("min", a, b))
+    return fold_left(call, lambda a, b: apply("min", a, b))
 
 
 @operator("Mean")
@@ -251,11 +252,12 @@ def is_inf(call: Call) -> Tensor:
 # conversion ----------------------------------------------------------------------------------------------------------
 @operator("Cast", "CastLike")
 def cast(call: Call) -> Tensor | np.ndarray:
-    """Between floating-point types, integers and booleans; float16, bfloat16 and float64 are carried as binary32, integers
-    as 8 or 32 bits, and a number outside the target's range is clamped to it (wrapped for 4 and 2 bits); 8-bit and 4-bit
-    floats are only read."""
-    if call.node.op_type == "CastLike" and isinstance(call.value(0), np.ndarray):
-        return call.value(0).astype(np.dtype(call.dtype(1)) if call.dtype(1) != "bfloat16" else np.float32)
+    """Between floating-point types, integers and booleans; float16, bfloat16 and float64 are carried as binary32,
+    integers as 8 or 32 bits, and a number outside the target's range is clamped to it (wrapped for 4 and 2 bits);
+    8-bit and 4-bit floats are only read."""
+    known = call.value(0)
+    if call.node.op_type == "CastLike" and isinstance(known, np.ndarray):
+        return known.astype(np.dtype(call.dtype(1)) if call.dtype(1) != "bfloat16" else np.float32)
     if call.node.op_type == "Cast":
         try:
             to = onnx.helper.tensor_dtype_to_np_dtype(call.attr("to")).name
@@ -273,7 +275,8 @@ def cast(call: Call) -> Tensor | np.ndarray:
 
 
 def converted(call: Call, x: Tensor, to: str, target: str) -> Tensor:
-    """``x`` as the model's type ``to``: truncated towards zero for integers, rounded to the target's grid for floats."""
+    """``x`` as the model's type ``to``: truncated towards zero for integers, rounded to the target's grid for floats.
+    """
     if to == "bool":
         return call.build.map(lambda a: apply("eq", apply("eq", a, 0.0), 0.0), x, dtype="int8").as_dtype(to)
     if target == "float32":
@@ -295,7 +298,8 @@ def converted(call: Call, x: Tensor, to: str, target: str) -> Tensor:
 
 
 def rounded(a: Expression, to: str) -> Expression:
-    """``a`` rounded to the grid of float16, by Veltkamp's splitting (Dekker, 1971), or of bfloat16, on the bits; ties to even."""
+    """``a`` rounded to the grid of float16, by Veltkamp's splitting (Dekker, 1971), or of bfloat16, on the bits; ties
+    to even."""
     size = f.absolute(a)
     if to == "bfloat16":
         odd = apply("and", apply("shr", a, pattern(16)), pattern(1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -18,8 +19,8 @@ MAX_TOP = 32
 
 @operator("Gather")
 def gather(call: Call) -> Any:
-    """Indices known at import: any axis. Indices computed at run time: any axis, of which the entries become rows of a table;
-    an index outside the table gives zeros."""
+    """Indices known at import: any axis. Indices computed at run time: any axis, of which the entries become rows of a
+    table; an index outside the table gives zeros."""
     x, indices = call.codes(0), call.value(1)
     axis = call.axis(x.rank, 0)
     if isinstance(indices, np.ndarray):
@@ -61,8 +62,8 @@ def _wrapped_indices(indices: np.ndarray, length: int) -> np.ndarray:
 
 @operator("GatherElements")
 def gather_elements(call: Call) -> Tensor:
-    """Indices known at import: any. Computed at run time: each is compared with every position of the axis, at most 2**24
-    comparisons in all; an index outside gives zero."""
+    """Indices known at import: any. Computed at run time: each is compared with every position of the axis, at most
+    2**24 comparisons in all; an index outside gives zero."""
     if isinstance(call.value(1), Tensor):
         return _select_elements(call)
     x = call.codes(0)
@@ -96,8 +97,8 @@ def _select_elements(call: Call) -> Tensor:
 
 @operator("GatherND")
 def gather_nd(call: Call) -> Tensor:
-    """Indices known at import, or computed at run time without batch_dims: rows of a table at their row-major places, which
-    are exact below 2**24."""
+    """Indices known at import, or computed at run time without batch_dims: rows of a table at their row-major places,
+    which are exact below 2**24."""
     if isinstance(call.value(1), Tensor):
         return _gather_nd_rows(call)
     x = call.codes(0)
@@ -126,7 +127,8 @@ def _gather_nd_rows(call: Call) -> Tensor:
     strides = np.array([math.prod(head[i + 1:]) for i in range(depth)], np.float32)
     parts = call.build.map(lambda i, n, s: apply("mul", apply("sel", apply("lt", i, 0.0), apply("add", i, n), i), s),
                            indices, np.array(head, np.float32), strides)
-    places = call.build.map(lambda p: p, call.build.reduce("sum", parts, [indices.rank - 1], keepdims=False), dtype="int32")
+    total = call.build.reduce("sum", parts, [indices.rank - 1], keepdims=False)
+    places = call.build.map(lambda p: p, total, dtype="int32")
     table = call.build.reshape(x, (math.prod(head), math.prod(tail)))
     rows = call.build.emit(ops.Gather(), [table, places], x.dtype)
     return call.build.reshape(rows, (*indices.shape[:-1], *tail))
@@ -182,7 +184,8 @@ def one_hot(call: Call) -> Tensor:
 
 @operator("TopK")
 def top_k(call: Call) -> tuple[Tensor, Tensor]:
-    """The number k known at import, at most 32, no NaN: the extreme is found and taken out k times, so the result is sorted."""
+    """The number k known at import, at most 32, no NaN: the extreme is found and taken out k times, so the result is
+    sorted."""
     x = call.tensor(0)
     k = int(call.const(1, "k").reshape(-1)[0]) if call.has(1) else int(call.attr("k"))
     axis, largest = call.axis(x.rank, -1), call.flag("largest", 1)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-
-import numpy as np
 
 from seedchip.frontend.builder import Builder, Tensor
 from seedchip.frontend.registry import Call, operator
@@ -59,8 +58,8 @@ def gemm(call: Call) -> Tensor:
 
 @operator("Einsum")
 def einsum(call: Call) -> Tensor:
-    """One or two operands, with ellipsis, without repeated indices inside one operand; summed indices of two operands become
-    a batched matrix product."""
+    """One or two operands, with ellipsis, without repeated indices inside one operand; summed indices of two operands
+    become a batched matrix product."""
     equation = call.attr("equation").replace(" ", "")
     left, _, result = equation.partition("->")
     terms = left.split(",")
@@ -120,6 +119,6 @@ def _einsum_two(build: Builder, tensors: list[Tensor], terms: list[str], result:
 
 def _ordered(build: Builder, x: Tensor, term: str, groups: list[list[str]], sizes: dict[str, int]) -> Tensor:
     x = build.expand(x, [sizes[c] for c in term])
-    x = build.transpose(x, [term.index(c) for c in sum(groups, [])])
+    x = build.transpose(x, [term.index(c) for group in groups for c in group])
     batch, *matrix = groups
-    return build.reshape(x, [*(sizes[c] for c in batch), *(int(np.prod([sizes[c] for c in g], dtype=int)) for g in matrix)])
+    return build.reshape(x, [*(sizes[c] for c in batch), *(math.prod(sizes[c] for c in group) for group in matrix)])

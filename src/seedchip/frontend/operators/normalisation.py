@@ -18,7 +18,8 @@ def as_float(call: Call, x: Tensor) -> Tensor:
 
 
 def _rows(call: Call, default: int) -> tuple[Tensor, list[int]]:
-    """The input with the node's axis last, and the order that undoes it; before operator set 13 all axes from it on are one."""
+    """The input with the node's axis last, and the order that undoes it; before operator set 13 all axes from it on
+    are one."""
     x = call.tensor(0)
     axis = call.axis(x.rank, default if call.opset >= 13 else 1)
     if call.opset < 13:
@@ -61,7 +62,9 @@ def log_softmax(call: Call) -> Tensor:
 def _per_channel(call: Call, value: Value, rank: int) -> Value:
     """A vector of C as C x 1 x ..., to broadcast against N x C x ...."""
     shape = (-1, *(1,) * max(rank - 2, 0))
-    return call.build.reshape(value, (value.shape[0], *shape[1:])) if isinstance(value, Tensor) else value.reshape(shape)
+    if isinstance(value, Tensor):
+        return call.build.reshape(value, (value.shape[0], *shape[1:]))
+    return value.reshape(shape)
 
 
 @operator("BatchNormalization")

@@ -22,7 +22,8 @@ def _pool_window(call: Call, x: Tensor) -> Window:
 
 
 def _ceil_pads(window: Window, image: tuple[int, ...]) -> Window:
-    """Pads grown at the end so that the last window, which must start inside the image or its leading pad, is counted."""
+    """Pads grown at the end so that the last window, which must start inside the image or its leading pad, is counted.
+    """
     sizes = image if len(image) == 2 else (1, *image)
     pads = list(window.pads)
     for i in (0, 1):
@@ -47,8 +48,8 @@ def max_pool(call: Call) -> Tensor:
 
 @operator("AveragePool")
 def average_pool(call: Call) -> Tensor:
-    """One or two spatial axes; any strides, dilations, pads, ceil_mode and count_include_pad. Three-dimensional windows are
-    refused."""
+    """One or two spatial axes; any strides, dilations, pads, ceil_mode and count_include_pad. Three-dimensional
+    windows are refused."""
     x = call.tensor(0)
     window = _pool_window(call, x)
     image = to_image(call, x)
@@ -64,7 +65,8 @@ def _tap_counts(call: Call, window: Window, image: tuple[int, ...]) -> np.ndarra
     """Number of taps that each output averages, as H x W x 1."""
     declared = list(window.pads)
     if call.flag("count_include_pad"):
-        given = read_window(call, image if len(call.shape(0)) == 4 else image[1:], tuple(call.ints("kernel_shape") or ()))
+        spatial = image if len(call.shape(0)) == 4 else image[1:]
+        given = read_window(call, spatial, tuple(call.ints("kernel_shape") or ()))
         declared = list(given.pads)
     counts = []
     size = window_output(image, window.kernel, window.strides, window.dilations, window.pads)

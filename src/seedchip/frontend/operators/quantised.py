@@ -72,7 +72,8 @@ def _blocks(call: Call, value: Value, axis: int, codes: Tensor) -> Value:
 
 @operator("DequantizeLinear")
 def dequantize_linear(call: Call) -> Tensor:
-    """int8, uint8, int4, uint4 and int32 codes, one scale per tensor, per axis or per block; 8-bit floats are refused."""
+    """int8, uint8, int4, uint4 and int32 codes, one scale per tensor, per axis or per block; 8-bit floats are refused.
+    """
     dtype = call.dtype(0)
     call.require(dtype in (*CODES, "int32", "int16", "uint16"), f"the codes are {dtype}")
     if dtype in CODES:
@@ -118,7 +119,8 @@ def _quantised(call: Call, x: Value, scale: Value, zero: Value, dtype: str) -> T
 
 @operator("QuantizeLinear")
 def quantize_linear(call: Call) -> Tensor:
-    """To int8, uint8, int16 and uint16, one scale per tensor, per axis or per block; 4-bit and 8-bit float results are refused."""
+    """To int8, uint8, int16 and uint16, one scale per tensor, per axis or per block; 4-bit and 8-bit float results are
+    refused."""
     if call.has(2):
         dtype = call.dtype(2)
     else:
@@ -145,8 +147,11 @@ def dynamic_quantize_linear(call: Call) -> tuple[Tensor, Tensor, Tensor]:
         return apply("mul", apply("sub", apply("max", h, 0.0), apply("min", l, 0.0)), float(np.float32(1 / 255)))
 
     scale = call.build.map(step, high, low)
-    zero = call.build.map(lambda l, s: apply("sub", apply("rne", f.divide(apply("sub", 0.0, apply("min", l, 0.0)), s)), 128.0),
-                          low, scale)
+
+    def point(l: Expression, s: Expression) -> Expression:
+        return apply("sub", apply("rne", f.divide(apply("sub", 0.0, apply("min", l, 0.0)), s)), 128.0)
+
+    zero = call.build.map(point, low, scale)
     y = _quantised(call, x, scale, zero, "uint8")
     code = call.build.map(lambda z: z, zero, dtype="int8")
     return y, scale.as_dtype("float32"), Tensor(code.name, code.type, "uint8", 128)
@@ -207,7 +212,8 @@ def _drop(call: Call, sums: Value, rank: int, wanted: int, axis: int, vector: bo
 
 @operator("MatMulInteger")
 def matmul_integer(call: Call) -> Tensor:
-    """int8 and uint8 operands; zero points single, per row or per column; sums are exact, and below 2**24 so is the result."""
+    """int8 and uint8 operands; zero points single, per row or per column; sums are exact, and below 2**24 so is the
+    result."""
     a, b = as_codes(call, 0), as_codes(call, 1)
     return integer_product(call, a, zero_point(call, 2, a), b, zero_point(call, 3, b))
 
@@ -223,7 +229,8 @@ def integer_convolution(call: Call, places: tuple[int, int, int, int], bias: int
     code = int(zero_x.reshape(-1)[0])
     y = convolve(call, Tensor(x.name, x.type), w, pad_value=code)
     array = call.build.constants.get(w.name)
-    call.require(array is not None or not code, "the weights are computed at run time and the input's zero is not code 0")
+    call.require(array is not None or not code,
+                 "the weights are computed at run time and the input's zero is not code 0")
     constant = np.zeros(w.shape[0]) if array is None else \
         -float(code) * array.astype(np.int64).sum(axis=tuple(range(1, array.ndim)))
     if bias is not None and call.has(bias):
@@ -244,7 +251,8 @@ def _centred_weights(call: Call, w: Tensor, zero: np.ndarray) -> Tensor:
     array = call.build.constants.get(w.name)
     call.require(array is not None, "the weights are computed at run time and their zero is not code 0")
     centred = np.asarray(array, np.int64) - zero.astype(np.int64).reshape(-1, *(1,) * (w.rank - 1))
-    call.require(centred.min() >= -128 and centred.max() <= 127, "the weights less their zero point need more than 8 bits")
+    call.require(centred.min() >= -128 and centred.max() <= 127,
+                 "the weights less their zero point need more than 8 bits")
     return call.build.constant(centred.astype(np.int8))
 
 
@@ -259,7 +267,8 @@ def _requantised(call: Call, total: Tensor, scale: Value, zero: int, dtype: str)
     offset = 128 if dtype == "uint8" else 0
     carrier = Tensor("", total.type, dtype, offset)
     point = zero_point(call, zero, carrier)
-    y = call.build.map(lambda t, s, z: apply("add", apply("rne", apply("mul", t, s)), z), total, scale, point, dtype="int8")
+    y = call.build.map(lambda t, s, z: apply("add", apply("rne", apply("mul", t, s)), z), total, scale, point,
+                       dtype="int8")
     return Tensor(y.name, y.type, dtype, offset)
 
 

@@ -63,7 +63,7 @@ def _layer(call: Call, gates: int, defaults: tuple[str, ...], step: Step) -> tup
     batch_first = call.flag("layout")
     x = call.tensor(0)
     x = call.build.transpose(x, (1, 0, 2)) if batch_first else x
-    steps, batch = x.shape[:2]
+    steps = x.shape[0]
     call.require(0 < steps <= MAX_STEPS, f"the sequence has {steps} steps")
     call.require(call.attr("clip") is None, "clip is asked for")
     call.require(not call.flag("input_forget"), "input_forget is asked for")
@@ -129,7 +129,8 @@ def _gru_step(d: Direction, x: Tensor, state: list[Tensor]) -> list[Tensor]:
     zr = d.add(product(d.build, h, d.build.slice_axis(d.r, 1, 0, 2 * width)), d.build.slice_axis(bias, 0, 0, 2 * width))
     gates = d.build.map(lambda a, b: sigmoid(apply("add", a, b)), d.build.slice_axis(x, 1, 0, 2 * width), zr)
     z, r = d.gate(gates, 0), d.gate(gates, 1)
-    hidden_weights, hidden_bias = d.build.slice_axis(d.r, 1, 2 * width, width), d.build.slice_axis(bias, 0, 2 * width, width)
+    hidden_weights = d.build.slice_axis(d.r, 1, 2 * width, width)
+    hidden_bias = d.build.slice_axis(bias, 0, 2 * width, width)
     if d.call.flag("linear_before_reset"):
         inner = d.build.map(lambda a, b: apply("mul", a, b), r, d.add(product(d.build, h, hidden_weights), hidden_bias))
     else:
@@ -146,14 +147,15 @@ def _rnn_step(d: Direction, x: Tensor, state: list[Tensor]) -> list[Tensor]:
 
 @operator("LSTM")
 def lstm(call: Call) -> tuple[Tensor, ...]:
-    """Forward, reverse and bidirectional, with peepholes; at most 1024 steps, all sequences of one length, no clip; activations
-    sigmoid, tanh, relu, softplus and softsign."""
+    """Forward, reverse and bidirectional, with peepholes; at most 1024 steps, all sequences of one length, no clip;
+    activations sigmoid, tanh, relu, softplus and softsign."""
     return _layer(call, 4, ("sigmoid", "tanh", "tanh"), _lstm_step)
 
 
 @operator("GRU")
 def gru(call: Call) -> tuple[Tensor, ...]:
-    """Forward, reverse and bidirectional, both forms of the reset gate; at most 1024 steps, all sequences of one length, no clip."""
+    """Forward, reverse and bidirectional, both forms of the reset gate; at most 1024 steps, all sequences of one
+    length, no clip."""
     return _layer(call, 3, ("sigmoid", "tanh"), _gru_step)
 
 

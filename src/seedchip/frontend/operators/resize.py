@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -13,8 +14,8 @@ from seedchip.numerics.expression import apply
 
 @operator("Resize", "Upsample")
 def resize(call: Call) -> Tensor:
-    """Modes nearest, linear and cubic, with every coordinate transformation and rounding of the standard; sizes or scales
-    known at import; one axis after the other."""
+    """Modes nearest, linear and cubic, with every coordinate transformation and rounding of the standard; sizes or
+    scales known at import; one axis after the other."""
     x = call.tensor(0)
     axes = [call.wrap(a, x.rank) for a in call.ints("axes", default=range(x.rank)) or []]
     sizes, scales = _targets(call, x, axes)
@@ -25,7 +26,8 @@ def resize(call: Call) -> Tensor:
     for i, axis in enumerate(axes):
         if sizes[i] == x.shape[axis] and scales[i] == 1 and roi is None:
             continue
-        places = _coordinates(call, x.shape[axis], sizes[i], scales[i], None if roi is None else (roi[i], roi[i + len(axes)]))
+        part = None if roi is None else (roi[i], roi[i + len(axes)])
+        places = _coordinates(call, x.shape[axis], sizes[i], scales[i], part)
         x = _resize_axis(call, x, axis, places, scales[i])
     return x
 
@@ -98,14 +100,16 @@ def _resize_axis(call: Call, x: Tensor, axis: int, places: np.ndarray, scale: fl
     if outside is None or not outside.any():
         return y
     mask = outside.astype(np.float32).reshape([-1 if a == axis else 1 for a in range(x.rank)])
-    return call.build.map(lambda m, a: apply("sel", m, call.attr("extrapolation_value", 0.0), a), mask, y, dtype=y.type.dtype)
+    value = call.attr("extrapolation_value", 0.0)
+    return call.build.map(lambda m, a: apply("sel", m, value, a), mask, y, dtype=y.type.dtype)
 
 
 def _nearest(call: Call, places: np.ndarray) -> np.ndarray:
     default = "floor" if call.node.op_type == "Upsample" or call.opset < 11 else "round_prefer_floor"
     mode = call.attr("nearest_mode", default)
-    rounded = {"round_prefer_floor": lambda p: np.ceil(p - 0.5), "round_prefer_ceil": lambda p: np.floor(p + 0.5),
-               "floor": np.floor, "ceil": np.ceil}
+    rounded: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+        "round_prefer_floor": lambda p: np.ceil(p - 0.5), "round_prefer_ceil": lambda p: np.floor(p + 0.5),
+        "floor": np.floor, "ceil": np.ceil}
     call.require(mode in rounded, f"the nearest mode is {mode!r}")
     return rounded[mode](places).astype(np.int64)
 

@@ -17,7 +17,8 @@ __all__ = ["PIPELINE", "remove_dead", "simplify"]
 
 PIPELINE: tuple[Callable[[Graph], Graph], ...] = (
     MergeEqual(), ShortenMovement(units=False),
-    FoldConstants(keep_codes=True), SinkDequantise(), FoldConstants(keep_codes=True), IntegerProducts(), FoldConstants(),
+    FoldConstants(keep_codes=True), SinkDequantise(), FoldConstants(keep_codes=True), IntegerProducts(),
+    FoldConstants(),
     SinkTransposes(), ShortenMovement(), FoldConstants(),
     FoldAffine(), FuseMaps(), MergeEqual(),
 )

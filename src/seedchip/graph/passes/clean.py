@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seedchip.graph.ir import Graph, Node
+from seedchip.graph.ir import Graph, Node, TensorType
 from seedchip.graph.ops import Expand, Map, Pad, Reduce, Reshape, Slice, Take, Transpose
 from seedchip.graph.passes.dequantise import match_dequantise
 from seedchip.graph.passes.rewriter import Rewriter
@@ -38,7 +38,8 @@ class MergeEqual:
 
 @dataclass(frozen=True)
 class FoldConstants:
-    """Nodes that read only constants are computed; ``keep_codes`` leaves dequantised weights for the integer products."""
+    """Nodes that read only constants are computed; ``keep_codes`` leaves dequantised weights for the integer products.
+    """
 
     keep_codes: bool = False
 
@@ -56,10 +57,10 @@ class FoldConstants:
         return new.finish(graph.outputs)
 
     def _foldable(self, graph: Graph, new: Rewriter, node: Node) -> bool:
-        if not all(i in new.constants for i in node.inputs) or graph.types[node.output].num_elements > MAX_FOLDED_ELEMENTS:
+        size = graph.types[node.output].num_elements
+        if size > MAX_FOLDED_ELEMENTS or not all(i in new.constants for i in node.inputs):
             return False
-        if isinstance(node.op, (Expand, Take)) and graph.types[node.output].num_elements > 4 * sum(
-                new.constants[i].size for i in node.inputs) + 4096:
+        if isinstance(node.op, (Expand, Take)) and size > 4 * sum(new.constants[i].size for i in node.inputs) + 4096:
             return False
         dequantised = match_dequantise(node, new.types) if self.keep_codes else None
         return dequantised is None or len(graph.types[dequantised.codes].shape) < 2
@@ -100,15 +101,14 @@ class ShortenMovement:
                 x = before.inputs[0]
                 before = producers.get(x)
             return new.reshape(x, op.shape, node.source, node.output)
-        idle = isinstance(op, (Expand, Slice, Pad)) and new.types[x] == op.infer(new.types[x]) and _keeps(op, new.types[x].shape)
-        if idle:
+        if isinstance(op, (Expand, Slice, Pad)) and _keeps(op, new.types[x]):
             return x
         if isinstance(op, Reduce) and new.types[x].shape[-1] == 1 and new.types[x].dtype == "float32":
             return x
         return new.copy(node, inputs)
 
 
-def _keeps(op: object, shape: tuple[int, ...]) -> bool:
-    if isinstance(op, Slice):
-        return all(s == 1 or n <= 1 for s, n in zip(op.steps, shape, strict=True))
-    return True
+def _keeps(op: Expand | Slice | Pad, x: TensorType) -> bool:
+    """Whether the operation changes nothing."""
+    forward = not isinstance(op, Slice) or all(s == 1 or n <= 1 for s, n in zip(op.steps, x.shape, strict=True))
+    return forward and op.infer(x) == x

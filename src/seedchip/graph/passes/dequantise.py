@@ -1,4 +1,5 @@
-"""Dequantised tensors: how a map `(codes - zero) * scale` is recognised, and how it moves behind what only moves elements."""
+"""Dequantised tensors: how a map `(codes - zero) * scale` is recognised, and how it moves behind what only moves
+elements."""
 
 from __future__ import annotations
 
@@ -40,7 +41,8 @@ def match_dequantise(node: Node | None, types: Mapping[str, TensorType]) -> Dequ
     if difference.operator != "argument" or any(l.operator not in ("argument", "constant") for l in leaves):
         return None
     codes = node.inputs[difference.value]
-    if types[codes].dtype != "int8" or types[codes].shape != np.broadcast_shapes(*(types[i].shape for i in node.inputs)):
+    shape = np.broadcast_shapes(*(types[i].shape for i in node.inputs))
+    if types[codes].dtype != "int8" or types[codes].shape != shape:
         return None
     return Dequantised(codes, None if zero is None else _term(zero, node), _term(scale, node))
 

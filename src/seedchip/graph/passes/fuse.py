@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from dataclasses import dataclass
+from typing import cast
 
-from seedchip.graph.ir import Graph, Node
+import numpy as np
+
+from seedchip.graph.ir import Graph, Node, TensorType
 from seedchip.graph.ops import Map
 from seedchip.graph.passes.dequantise import match_dequantise
 from seedchip.graph.passes.rewriter import Rewriter, normal_map
 from seedchip.numerics.expression import Expression, argument, num_operations, substitute
 
 TRUTH = ("lt", "le", "eq")
+"""Their results are 0 and 1, which int8 holds exactly."""
+
+
+@dataclass(frozen=True)
+class Body:
+    """A map on its way: expression, operands, element type."""
+
+    expression: Expression
+    operands: tuple[str, ...]
+    dtype: str
 
 
 @dataclass(frozen=True)
 class FuseMaps:
-    """A map is composed with its reader when that is its only one and has the same shape (a dequantised tensor: with every
-    reader). The result has at most ``max_operations`` micro-operations, ``max_streams`` tensor operands and
-    ``max_vectors`` constants of one axis."""
+    """A map is composed with its reader when that is its only one and has the same shape (a dequantised tensor: with
+    every reader).
+
+    The result has at most ``max_operations`` micro-operations, ``max_streams`` tensor operands and ``max_vectors``
+    constants of one axis.
+    """
 
     max_operations: int = 48
     max_streams: int = 3
@@ -25,79 +42,79 @@ class FuseMaps:
 
     def __call__(self, graph: Graph) -> Graph:
         while True:  # a tensor with two readers has one after those have joined
-            fused = self._once(graph)
+            fused = _Fusing(self, graph).run()
             if len(fused.nodes) == len(graph.nodes):
                 return fused
             graph = fused
 
-    def _once(self, graph: Graph) -> Graph:
-        new, consumers = Rewriter(graph), graph.consumers()
-        public = set(graph.outputs.values())
-        maps: dict[str, tuple[Expression, list[str], str]] = {}
-        for node in graph.nodes:
-            if not isinstance(node.op, Map):
-                continue
-            body = normal_map(node.op.expression, node.inputs, graph.types, graph.constants)
-            body = (body[0], [self._bare(graph, new, n, body[1]) for n in body[1]])
-            maps[node.output] = (*self._absorb(graph, new, maps, consumers, public, node, body), node.op.dtype)
-        for node in graph.nodes:
-            if node.output in maps:
-                expression, inputs, dtype = maps[node.output]
-                new.map(expression, inputs, dtype, (node.source, node.output))
+
+class _Fusing:
+    def __init__(self, limits: FuseMaps, graph: Graph) -> None:
+        self.limits, self.graph, self.new = limits, graph, Rewriter(graph)
+        self.consumers, self.public = graph.consumers(), set(graph.outputs.values())
+        self.maps: dict[str, Body] = {}
+
+    def run(self) -> Graph:
+        for node in self.graph.nodes:
+            if isinstance(node.op, Map):
+                self.maps[node.output] = self._absorb(node, self._normal(node, node.op))
+        for node in self.graph.nodes:
+            if node.output in self.maps:
+                body = self.maps[node.output]
+                self.new.map(body.expression, body.operands, body.dtype, (node.source, node.output))
             else:
-                new.copy(node)
-        return new.finish(graph.outputs)
+                self.new.copy(node)
+        return self.new.finish(self.graph.outputs)
 
-    def _bare(self, graph: Graph, new: Rewriter, name: str, operands: list[str]) -> str:
+    def _normal(self, node: Node, op: Map) -> Body:
+        expression, operands = normal_map(op.expression, node.inputs, self.graph.types, self.graph.constants)
+        return Body(expression, tuple(self._bare(name, operands) for name in operands), op.dtype)
+
+    def _bare(self, name: str, operands: list[str]) -> str:
         """A constant without leading axes of size 1, where another operand gives the result its rank."""
-        if name not in new.constants:
+        if name not in self.new.constants:
             return name
-        shape = new.types[name].shape
-        rank = max(len(new.types.get(o, graph.types.get(o, new.types[name])).shape) for o in operands)  # type: ignore
-        others = max((len(graph.types[o].shape) for o in operands if o != name and o in graph.types), default=0)
-        bare = tuple(shape[next((i for i, n in enumerate(shape) if n != 1), len(shape)):])
-        if bare == shape or others < rank:
-            return name
-        return new.reshape(name, bare)
+        shape = self.new.types[name].shape
+        ranks = [len(self.graph.types[o].shape) for o in operands if o != name]
+        bare = shape[next((i for i, n in enumerate(shape) if n != 1), len(shape)):]
+        return self.new.reshape(name, bare) if max(ranks, default=0) >= len(shape) else name
 
-    def _absorb(self, graph, new, maps, consumers, public, node, body):
+    def _absorb(self, node: Node, body: Body) -> Body:
         """``body`` with every producer that may join composed into it."""
         refused: set[str] = set()
         while True:
-            candidate = next((n for n in body[1] if n in maps and n not in refused), None)
-            if candidate is None:
+            name = next((n for n in body.operands if n in self.maps and n not in refused), None)
+            if name is None:
                 return body
-            producer, inputs, dtype = maps[candidate]
-            joined = self._joined(graph, new, body, candidate, producer, inputs) \
-                if self._may_join(graph, maps, consumers, public, node, candidate) else None
+            joined = self._joined(body, name) if self._may_join(node, name) else None
             if joined is None:
-                refused.add(candidate)
+                refused.add(name)
             else:
                 body = joined
 
-    def _may_join(self, graph, maps, consumers, public, node: Node, name: str) -> bool:
-        producer, inputs, dtype = maps[name]
-        if dtype != "float32" and producer.operator not in TRUTH:
+    def _may_join(self, node: Node, name: str) -> bool:
+        producer = self.maps[name]
+        if producer.dtype != "float32" and producer.expression.operator not in TRUTH:
             return False
-        if graph.types[name].shape != graph.types[node.output].shape:
+        if self.graph.types[name].shape != self.graph.types[node.output].shape:
             return False
-        readers = consumers[name]
-        single = name not in public and len(readers) == 1
-        if single:
+        readers = self.consumers[name]
+        if name not in self.public and len(readers) == 1:
             return True
-        whole = Node(Map(producer, dtype), tuple(inputs), name)
-        known = {n: graph.types[n] for n in inputs if n in graph.types}
-        return len(known) == len(inputs) and match_dequantise(whole, known) is not None \
-            and all(isinstance(r.op, Map) for r in readers)
+        whole = Node(Map(producer.expression, producer.dtype), producer.operands, name)
+        types = ChainMap(self.new.types, cast(dict[str, TensorType], self.graph.types))
+        return match_dequantise(whole, types) is not None and all(isinstance(r.op, Map) for r in readers)
 
-    def _joined(self, graph, new, body, name: str, producer: Expression, inputs: list[str]):
-        expression, operands = body
-        combined = list(dict.fromkeys([*(o for o in operands if o != name), *inputs]))
-        place = {n: argument(i) for i, n in enumerate(combined)}
-        inner = substitute(producer, [place[n] for n in inputs])
-        whole = substitute(expression, [inner if o == name else place[o] for o in operands])
-        vectors = [n for n in combined if n in new.constants and len(new.types[n].shape) <= 1]
-        streams = len(combined) - len(vectors)
-        if num_operations(whole) > self.max_operations or streams > self.max_streams or len(vectors) > self.max_vectors:
+    def _joined(self, body: Body, name: str) -> Body | None:
+        """The two maps as one, or None where a limit is passed."""
+        producer = self.maps[name]
+        operands = tuple(dict.fromkeys([*(o for o in body.operands if o != name), *producer.operands]))
+        place = {n: argument(i) for i, n in enumerate(operands)}
+        inner = substitute(producer.expression, [place[n] for n in producer.operands])
+        whole = substitute(body.expression, [inner if o == name else place[o] for o in body.operands])
+        vectors = sum(1 for n in operands if n in self.new.constants and np.ndim(self.new.constants[n]) <= 1)
+        limits = self.limits
+        if (num_operations(whole) > limits.max_operations or vectors > limits.max_vectors
+                or len(operands) - vectors > limits.max_streams):
             return None
-        return whole, combined
+        return Body(whole, operands, body.dtype)

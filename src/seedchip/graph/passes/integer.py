@@ -1,4 +1,5 @@
-"""Products of dequantised tensors become exact integer products of their codes, followed by one map with both scales."""
+"""Products of dequantised tensors become exact integer products of their codes, followed by one map with both scales.
+"""
 
 from __future__ import annotations
 
@@ -24,18 +25,18 @@ class IntegerProducts:
         new = Rewriter(graph)
         makers: dict[str, Node] = {}
         for node in graph.nodes:
-            pair = [match_dequantise(makers.get(i), new.types) for i in node.inputs[:2]]
-            done = False
-            if len(node.inputs) == 2 and pair[0] is not None and pair[1] is not None:
-                a, b = pair
-                if isinstance(node.op, MatMul):
-                    done = _matmul(new, node, a, b)
-                elif isinstance(node.op, Conv):
-                    done = _conv(new, node, a, b)
-            if not done:
+            if not self._replaced(new, makers, node):
                 new.copy(node)
             makers[node.output] = new.nodes[-1]
         return new.finish(graph.outputs)
+
+    def _replaced(self, new: Rewriter, makers: dict[str, Node], node: Node) -> bool:
+        if not isinstance(node.op, (MatMul, Conv)) or len(node.inputs) != 2:
+            return False
+        a, b = (match_dequantise(makers.get(i), new.types) for i in node.inputs)
+        if a is None or b is None:
+            return False
+        return _matmul(new, node, a, b) if isinstance(node.op, MatMul) else _conv(new, node, a, b)
 
 
 def _sizes(new: Rewriter, term: Term) -> tuple[int, ...]:
@@ -112,7 +113,8 @@ def _matmul(new: Rewriter, node: Node, a: Dequantised, b: Dequantised) -> bool:
 def _code_sums(new: Rewriter, codes: str, axis: int, node: Node) -> str:
     """Exact sums of codes along an axis, which keeps size 1."""
     if codes in new.constants:
-        return new.constant(new.constants[codes].astype(np.int64).sum(axis=axis, keepdims=True).astype(np.float32), "sums")
+        sums = new.constants[codes].astype(np.int64).sum(axis=axis, keepdims=True)
+        return new.constant(sums.astype(np.float32), "sums")
     inner = new.types[codes].shape[axis]
     ones = new.constant(np.ones((1, inner) if axis == -2 else (inner, 1), np.int8), "ones")
     return new.emit(MatMul(), [ones, codes] if axis == -2 else [codes, ones], node.source)

@@ -1,4 +1,5 @@
-"""Layout: transposes sink towards the outputs until they meet their inverses, so that image networks stay NHWC throughout.
+"""Layout: transposes sink towards the outputs until they meet their inverses, so that image networks stay NHWC
+throughout.
 
 Every tensor of the old graph is known as a base tensor of the new graph seen through an order of axes. Element-wise
 operations, joins, pads, slices and reshapes that keep groups of axes together work on the base and pass the order on;
@@ -90,7 +91,8 @@ class _Sinking:
         return self.made[key]
 
     def _best_order(self, names: tuple[str, ...], rank: int) -> Order:
-        """The order of axes that leaves the fewest elements to be transposed; at a tie, one that keeps a transpose pending."""
+        """The order of axes that leaves the fewest elements to be transposed; at a tie, one that keeps a transpose
+        pending."""
         identity = tuple(range(rank))
         found = [self.views[n].order for n in names if len(self.views[n].order) == rank and not self.views[n].plain]
         costs = {}
