@@ -108,8 +108,8 @@ def test_calibration_fixes_scales_and_keeps_the_answers(seedchip, mlp, tmp_path)
 
 CANNOT = {
     "a missing model": (["run", "none.onnx"],
-                        "seedchip: none.onnx: the model file must be readable, but no such file or directory; check the "
-                        "path\n"),
+                        "seedchip: none.onnx: the model file must be readable, but no such file or directory; check "
+                        "the path\n"),
     "an unknown chip": (["run", "MLP", "--chip", "mikro"],
                         "seedchip: chip must be a preset or a .toml file, not 'mikro'; did you mean 'micro'?"),
     "a missing input file": (["run", "MLP", "--input", "x=none.npy"],
