@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from random_instructions import MEMORY_BYTES, SPEC, filled_state, matmuls, transfers, vectors
 from scalar_machine import execute
 
-from seedchip.isa import Instruction
+from seedchip.isa import Instruction, Vector
+from seedchip.numerics.microop import MICRO_OPS
 from seedchip.simulator import Machine
 from seedchip.simulator.state import State
 
@@ -56,3 +57,16 @@ def test_a_vector_instruction_gives_the_bits_of_literal_loops(case, seed, finite
         before.parameter.view(np.float32)[:] = numbers[: before.parameter.size // 4]
     before.parameter[: 4 * len(words)] = np.array(words, np.uint32).view(np.uint8)
     assert_same(*run_both(instruction, before))
+
+
+def test_a_nan_that_arithmetic_made_is_the_canonical_one_for_bit_operations():
+    sub, shr, i2f = (MICRO_OPS[n].opcode for n in ("sub", "shr", "i2f"))
+    words = [sub | 16 << 11 | 16 << 18, shr | 0 << 11 | 64 << 18, i2f, 8]  # r0 = i2f((a - a) >> 8)
+    instruction = Vector(a_type=2, columns=8, size_x=2, a_stride_x=32, out_type=1, out_address=4096, out_stride_x=32,
+                         num_operations=3, num_constants=1, read_banks=1, write_banks=2)
+    before = filled_state(0)
+    before.scratchpad[:64].view(np.float32)[:] = [np.inf, 1.0] * 8
+    before.parameter[:16] = np.array(words, np.uint32).view(np.uint8)
+    got, expected = run_both(instruction, before)
+    assert got.scratchpad[4096:4160].view(np.int32).tolist() == [0x7FC00000 >> 8, 0] * 8
+    assert_same(got, expected)

@@ -3,18 +3,21 @@
 A micro-program is decoded once for each set of sources. Every value is of one of four forms: the same everywhere, one
 element a column, one a row, or one an element; full values live in a few reused work arrays. What is computed is
 exactly `seedchip.numerics.microop`, which also is what runs for the operations that are not spelled out here.
+
+Arithmetic in work arrays may leave a NaN other than the canonical one; it is made canonical only where somebody looks
+at the pattern: before operations on bits and, by the write path, in the result.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
 
 from seedchip.isa.vector import NUM_REGISTERS, SOURCE_A, SOURCE_CONSTANT
-from seedchip.numerics.microop import MICRO_OPS, MicroOp
+from seedchip.numerics.microop import MICRO_OPS, MicroOp, canonical
 
 BLOCK_ELEMENTS = 1 << 15
 """Elements of a block of rows: its work arrays stay in the second-level cache."""
@@ -26,6 +29,7 @@ _ZERO = np.float32(0)
 _IN_PLACE: dict[str, np.ufunc] = {
     "add": np.add, "sub": np.subtract, "mul": np.multiply, "min": np.minimum, "max": np.maximum, "rne": np.rint,
     "floor": np.floor}
+_ON_BITS = ("i2f", "and", "or", "xor", "iadd", "isub", "shl", "shr")
 
 
 class MicrocodeFault(ValueError):
@@ -34,12 +38,16 @@ class MicrocodeFault(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """``target = op(sources)``; all are value numbers. ``buffer`` is the work array of a full target, or -1."""
+    """``target = op(sources)``; all are value numbers.
+
+    ``buffer`` is the work array of a full target, or -1; NaNs of ``dirty`` sources are made canonical first.
+    """
 
     op: MicroOp
     sources: tuple[int, ...]
     target: int
-    buffer: int
+    dirty: tuple[int, ...]
+    buffer: int = -1
 
 
 @dataclass(slots=True)
@@ -71,6 +79,7 @@ class _Planner:
         self.known: dict[int, int] = {}
         self.forms: list[int] = []
         self.registers: dict[int, int] = {}
+        self.dirty: set[int] = set()
 
     def run(self, words: list[int]) -> Plan:
         for word in words:
@@ -85,16 +94,23 @@ class _Planner:
             if op.name == "mov":
                 self.registers[destination] = sources[0]
                 continue
-            form = UNIFORM
-            for s in sources:
-                form |= self.forms[s]
-            target = self._value(form)
-            self.plan.steps.append(Step(op, sources, target, -1))
-            self.registers[destination] = target
+            self.registers[destination] = self._step(op, sources)
         self.plan.result = self._source(0 if words else SOURCE_A)
         self.plan.num_values = len(self.forms)
         self._assign_buffers()
         return self.plan
+
+    def _step(self, op: MicroOp, sources: tuple[int, ...]) -> int:
+        form = UNIFORM
+        for s in sources:
+            form |= self.forms[s]
+        target = self._value(form)
+        dirty = self.dirty.intersection(sources) if op.name in _ON_BITS else frozenset()
+        self.dirty -= dirty
+        if _runs_in_place(op, form) or (op.name == "sel" and self.dirty.intersection(sources[1:])):
+            self.dirty.add(target)
+        self.plan.steps.append(Step(op, sources, target, tuple(sorted(dirty))))
+        return target
 
     def _value(self, form: int) -> int:
         self.forms.append(form)
@@ -131,15 +147,19 @@ class _Planner:
             ending = [s for s in dict.fromkeys(step.sources) if s in held and last[s] == number]
             early = [s for s in ending if step.op.name != "mad" or s != step.sources[2]]
             free.extend(held.pop(s) for s in early)
-            if self.forms[step.target] == FULL and (step.op.name in _IN_PLACE or step.op.name == "mad"):
+            if _runs_in_place(step.op, self.forms[step.target]):
                 if not free:
                     free.append(self.plan.num_buffers)
                     self.plan.num_buffers += 1
                 held[step.target] = free.pop()
-                steps[number] = Step(step.op, step.sources, step.target, held[step.target])
+                steps[number] = replace(step, buffer=held[step.target])
             free.extend(held.pop(s) for s in ending if s not in early)
             if step.target in held and step.target not in last:
                 free.append(held.pop(step.target))
+
+
+def _runs_in_place(op: MicroOp, form: int) -> bool:
+    return form == FULL and (op.name in _IN_PLACE or op.name == "mad")
 
 
 def evaluate(p: Plan, leaf: Callable[[int], np.ndarray], work: list[np.ndarray]) -> np.ndarray:
@@ -153,6 +173,8 @@ def evaluate(p: Plan, leaf: Callable[[int], np.ndarray], work: list[np.ndarray])
     for number, constant in p.constants:
         values[number] = constant
     for step in p.steps:
+        for s in step.dirty:
+            values[s] = canonical(values[s])  # type: ignore[arg-type]
         arguments = [values[s] for s in step.sources]
         if step.buffer < 0:
             values[step.target] = step.op.compute(*arguments)

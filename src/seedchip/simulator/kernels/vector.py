@@ -175,10 +175,10 @@ class _Run:
             p = plan(code, v.num_operations, self.forms)
         except MicrocodeFault as error:
             raise self.site.fault(f"the micro-program at line {v.program_address} is wrong: {error}") from None
-        window = a.window() if a is not None and a.window else None
         columns = None if self.parameters is None else \
             np.ascontiguousarray(self.parameters.transpose(1, 0, 2)).reshape(v.num_parameters, -1)[:, : v.columns]
         with np.errstate(all="ignore"):
+            window = a.window() if a is not None and a.window else None
             for y in range(0, self.size_y, self.lines):
                 lines = slice(y, min(y + self.lines, self.size_y))
                 rows = (lines.stop - lines.start) * self.size_x
