@@ -24,6 +24,14 @@ def test_figures_match_values_worked_by_hand():
     assert found.top1 == 0.5
 
 
+def test_trailing_axes_of_size_one_do_not_hide_the_classes():
+    scores = np.random.default_rng(0).standard_normal((6, 10, 1, 1))
+    swapped = scores.copy()
+    swapped[0] *= -1
+    assert compare_output("y", swapped, scores).top1 == 5 / 6
+    assert compare_output("y", np.ones((1, 1)), np.ones((1, 1))).top1 is None
+
+
 def test_infinities_that_agree_count_as_equal_and_others_leave_no_figure():
     reference = np.array([1.0, -np.inf], np.float32)
     assert compare_output("y", reference.copy(), reference).cosine == 1.0

@@ -10,7 +10,7 @@ import numpy as np
 from rich.table import Table
 from rich.text import Text
 
-from seedchip.report import Accuracy, LayerAccuracy, Report, compare_outputs, layer_name, printable
+from seedchip.report import Accuracy, LayerAccuracy, Report, compare_outputs, layer_name, printable, score_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,9 +37,10 @@ def render_outputs(outputs: Mapping[str, np.ndarray]) -> Table:
 
 
 def _largest(value: np.ndarray) -> str:
-    if not value.size or not value.ndim or value.shape[-1] < 2:
+    rows = score_rows(value)
+    if rows is None:
         return ""
-    row = value.reshape(-1, value.shape[-1])[0].astype(np.float64)
+    row = rows[0].astype(np.float64)
     order = np.argsort(-row, kind="stable")[:NUM_SHOWN]
     return ", ".join(f"{i} ({row[i]:.4g})" for i in order)
 

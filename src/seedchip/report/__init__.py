@@ -1,7 +1,7 @@
 """What a run cost: a plain value, as JSON, in a terminal, as a web page and as a trace."""
 
 from seedchip.quantities import printable
-from seedchip.report.accuracy import compare_output, compare_outputs
+from seedchip.report.accuracy import compare_output, compare_outputs, score_rows
 from seedchip.report.build import build_report, layer_name
 from seedchip.report.file import from_json, read_report, schema, to_dict, to_json
 from seedchip.report.html import render_html
@@ -37,6 +37,7 @@ __all__ = [
     "render_html",
     "render_terminal",
     "schema",
+    "score_rows",
     "to_chrome_trace",
     "to_dict",
     "to_json",

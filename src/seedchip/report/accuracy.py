@@ -30,11 +30,19 @@ def compare_output(name: str, ours: np.ndarray, reference: np.ndarray) -> Output
                           decibels(signal, noise), _top1(ours, reference))
 
 
+def score_rows(values: np.ndarray) -> np.ndarray | None:
+    """The rows in which a largest element means something: along the last axis that is longer than 1 (a classifier may
+    give N x 1000 x 1 x 1), the axes before it in one; None for outputs without such rows or without a batch axis."""
+    shape = values.shape
+    while shape and shape[-1] == 1:
+        shape = shape[:-1]
+    return values.reshape(-1, shape[-1]) if len(shape) > 1 and values.size else None
+
+
 def _top1(ours: np.ndarray, reference: np.ndarray) -> float | None:
-    """Rows along the last axis whose largest elements are at the same place; None for outputs without rows."""
-    if reference.ndim < 2 or reference.shape[-1] < 2:
-        return None
-    return float(np.mean(ours.argmax(-1) == reference.argmax(-1)))
+    """Share of rows whose largest elements are at the same place."""
+    a, b = score_rows(ours), score_rows(reference)
+    return None if a is None or b is None else float(np.mean(a.argmax(-1) == b.argmax(-1)))
 
 
 def compare_outputs(ours: Mapping[str, np.ndarray], reference: Mapping[str, np.ndarray]) -> tuple[OutputAccuracy, ...]:

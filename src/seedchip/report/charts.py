@@ -48,10 +48,11 @@ class LogAxis:
         return round(self.first + (self.last - self.first) * min(1.0, max(0.0, share)), 2)
 
     def ticks(self) -> list[tuple[float, str]]:
-        """Powers of ten inside the axis (of two when there are fewer than two)."""
-        base = 10 if math.log10(self.high / self.low) >= 1.5 else 2
-        exponents = range(math.ceil(math.log(self.low, base) - 1e-9), math.floor(math.log(self.high, base) + 1e-9) + 1)
-        return [(self.at(float(base) ** e), f"{float(base) ** e:g}") for e in exponents]
+        """Powers of ten inside the axis; on an axis shorter than three decades also twice and five times them."""
+        steps = (1, 2, 5) if self.high / self.low < 1000 else (1,)
+        exponents = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
+        values = [step * 10.0 ** e for e in exponents for step in steps]
+        return [(self.at(v), f"{v:g}") for v in values if self.low <= v <= self.high]
 
 
 @dataclass(frozen=True)
