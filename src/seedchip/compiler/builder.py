@@ -125,6 +125,10 @@ class Builder:
     def now(self) -> int:
         return len(self.drafts)
 
+    def allocate(self, size: int, group: str) -> Buffer:
+        """A stretch of the scratchpad for the next instructions. Raises `OutOfSpace`."""
+        return self.scratchpad.allocate(size, group, self.now)
+
     def next_accumulator_bank(self) -> int:
         """Banks in turn: while one is read out, the next is filled."""
         bank = self._next_accumulator_bank

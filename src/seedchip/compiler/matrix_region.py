@@ -126,12 +126,12 @@ class MatrixEmitter:
 
     def _fetch_weights(self, name: str, box: Box, channels: ChannelSlice) -> tuple[Buffer, dict[str, Any], View]:
         size = self.weights.tile_bytes(box.last - box.first, channels.size)
-        buffer = self.builder.scratchpad.allocate(size, OPERANDS)
+        buffer = self.builder.allocate(size, OPERANDS)
         return buffer, *self.weights.fetch(self.builder, name, box, channels, buffer.address)
 
     def _fetch_activations(self, name: str, box: Box, channels: ChannelSlice) -> tuple[Buffer, dict[str, Any], View]:
         size = self.activations.tile_bytes(box.sizes, channels.size, box.last - box.first)
-        buffer = self.builder.scratchpad.allocate(size, OPERANDS)
+        buffer = self.builder.allocate(size, OPERANDS)
         return buffer, *self.activations.fetch(self.builder, name, box, channels, buffer.address)
 
     def _release(self, which: Callable[[tuple[object, ...]], bool]) -> None:
@@ -184,7 +184,7 @@ class MatrixEmitter:
             sizes = (*box.sizes, t.shape[-1])
             granule = self.builder.spec.channel_granule
             group = STORED if node.output in self.region.outputs else TEMPORARY
-            run.buffers[node.output] = self.builder.scratchpad.allocate(standard_bytes(sizes, t.dtype, granule), group)
+            run.buffers[node.output] = self.builder.allocate(standard_bytes(sizes, t.dtype, granule), group)
             self._wholes[node.output] = standard(run.buffers[node.output].address, sizes, t.dtype, granule)
         run.locals[node.output] = self._wholes[node.output]
         return self._wholes[node.output]

@@ -189,7 +189,7 @@ class Mover:
 
     def _buffer(self, shape: tuple[int, ...], dtype: str):  # type: ignore[no-untyped-def]
         granule = self.builder.spec.channel_granule
-        buffer = self.builder.scratchpad.allocate(standard_bytes(shape, dtype, granule), LOADED)
+        buffer = self.builder.allocate(standard_bytes(shape, dtype, granule), LOADED)
         return buffer, standard(buffer.address, shape, dtype, granule)
 
     def _pieces(self, view: View) -> list[View]:

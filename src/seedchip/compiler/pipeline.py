@@ -11,6 +11,9 @@ from seedchip.compiler.interface import input_copies, output_sources, place_inpu
 from seedchip.compiler.legalise import legalise
 from seedchip.compiler.placement import Placement
 from seedchip.compiler.region import Region, partition
+from seedchip.graph.passes.fuse import FuseMaps
+from seedchip.graph.passes.guards import DropNanGuards
+from seedchip.graph.passes.hoist import HoistMaps
 from seedchip.graph.verify import verify
 from seedchip.isa import ISA_VERSION, encode_program
 from seedchip.program import Program
@@ -42,7 +45,7 @@ def compile_levels(graph: Graph, spec: ChipSpec) -> Compilation:
     """`compile_graph` with every level's result. Deterministic: the same input gives the same bytes."""
     verify(graph)
     user_types = graph.types
-    graph = legalise(graph, spec)
+    graph = legalise(DropNanGuards()(FuseMaps()(HoistMaps()(graph))), spec)
     verify(graph)
     copies, replaced = input_copies(graph, spec)
     sources = output_sources(graph)

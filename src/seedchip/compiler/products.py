@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from seedchip.compiler.placement import Placement
     from seedchip.compiler.region import Region
     from seedchip.compiler.view import View
-    from seedchip.graph.ir import Node
+    from seedchip.graph.ir import Graph, Node
 
 
 @dataclass(frozen=True)
@@ -126,12 +126,11 @@ def product(region: Region, found: Operands, placement: Placement, share: float)
     def size(names: list[str]) -> float:
         return sum(item[graph.types[n].dtype] * (graph.types[n].shape[-1] / columns) for n in names if graph.types[n].shape)
 
-    inner = [n.output for n in tail if n.output not in region.outputs]
     slots = sum(max(1, num_operations(n.op.expression)) if isinstance(n.op, Map) else 2 for n in tail) or 1
     return Product(
         spec=placement.spec, activations=found.activations, weights=found.weights, rows=found.rows,
         num_pairs=len(head.inputs) // 2, num_activations=len(set(head.inputs[::2])), loaded_bytes=size(outside),
-        stored_bytes=size(region.outputs), row_bytes=size(inner) * columns / (1 if region.needs_whole_rows else max(1, columns)),
+        stored_bytes=size(region.outputs), row_bytes=_row_bytes(region, graph),
         slots=slots, whole_rows=region.needs_whole_rows, windows=isinstance(found.activations, Image), scratchpad_share=share)
 
 
@@ -140,3 +139,23 @@ def flattened(region: Region, placement: Placement, rows: tuple[int, ...]) -> Re
     if rows == region.rows:
         return region
     return replace(region, rows=rows)
+
+
+def _row_bytes(region: Region, graph: Graph) -> float:
+    """Scratchpad bytes a row that the tail's own results take at their peak, results that live only inside a map's
+    place or a reduction left out; what reads the sums is counted twice, for the next tile fills it meanwhile."""
+    item = {"int8": 1, "int32": 4, "float32": 4}
+    size = {n.output: item[graph.types[n.output].dtype] * graph.types[n.output].shape[-1] for n in region.nodes[1:]
+            if graph.types[n.output].shape}
+    last = {name: i for i, n in enumerate(region.nodes) for name in n.inputs}
+    live: set[str] = set()
+    peak = 0.0
+    for i, node in enumerate(region.nodes[1:], 1):
+        reused = next((n for n in node.inputs if n in live and last[n] == i and isinstance(node.op, Map)
+                       and size[n] == size.get(node.output)), None)
+        live = (live - {reused}) | ({node.output} & size.keys())
+        peak = max(peak, sum(size[n] for n in live))
+        live = {n for n in live if last.get(n, -1) > i}
+    head = region.nodes[0].output
+    first = sum(size[n.output] for n in region.nodes[1:] if head in n.inputs and n.output in size)
+    return peak + first if region.needs_whole_rows else 0.0

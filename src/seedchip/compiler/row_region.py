@@ -125,7 +125,7 @@ def _window(run: TileRun, region: Region, box: Box, fused: Node | None) -> None:
               "limit_y": height, "limit_x": width}
     for image in range(box.sizes[0]):
         part = source.slice((box.starts[0] + image, first_y, first_x, box.first), (1, height, width, columns))
-        buffer = run.builder.scratchpad.allocate(height * width * pitch, LOADED)
+        buffer = run.builder.allocate(height * width * pitch, LOADED)
         local = standard(buffer.address, (height, width, columns), source.dtype, granule)
         load(run.builder, _one(part, 0), local)
         step = Step(expression, tuple(_one(o, image) if isinstance(o, View) else o for o in others))

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 _LIVE = np.iinfo(np.int64).max
 
 
+_RECENT = 12
+"""Instructions: what was freed so lately is probably still in use when the next user wants to start."""
+
+
 class OutOfSpace(Exception):
     """No free stretch is long enough."""
 
@@ -51,8 +55,8 @@ class Space:
         other.groups, other.live = dict(self.groups), set(self.live)
         return other
 
-    def allocate(self, size: int, group: str) -> Buffer:
-        """The free stretch with the fewest foreign banks, then the oldest. Raises `OutOfSpace`."""
+    def allocate(self, size: int, group: str, now: int = 0) -> Buffer:
+        """The free stretch that nobody used lately, with the fewest foreign banks, then the oldest. Raises `OutOfSpace`."""
         need = max(1, -(-size // self.granule))
         if need > len(self.freed):
             raise OutOfSpace
@@ -64,7 +68,8 @@ class Space:
         foreign = self._foreign_banks(index)
         count = np.concatenate(([0], np.cumsum(foreign)))
         conflicts = count[(free + need - 1) // self.bank_granules + 1] - count[free // self.bank_granules]
-        best = free[np.lexsort((free, age[free], conflicts))[0]]
+        recent = np.maximum(age[free] - (now - _RECENT), 0)
+        best = free[np.lexsort((free, age[free], conflicts, recent))[0]]
         self.freed[best:best + need] = _LIVE
         self.owner[best:best + need] = index
         buffer = Buffer(int(best) * self.granule, need * self.granule, group)

@@ -47,15 +47,19 @@ class TileRun:
         self.graph = placement.graph
         self.locals: dict[str, Operand] = {}
         self.buffers: dict[str, Buffer] = {}
+        self._lent: dict[str, str] = {}
+        """tensors whose place a result has taken over"""
 
     def run(self, nodes: list[Node], box: Box) -> None:
         """Emit every node of ``nodes`` on ``box``; operands stay on the chip until `finish` or their last use in ``nodes``."""
         producer = {n.output: n for n in nodes}
         skipped = {n.inputs[0] for n in nodes if isinstance(n.op, Reduce) and self._folds(n.inputs[0], producer)}
         for i, node in enumerate(nodes):
+            dead = self._dead(nodes, i, skipped)
             if node.output not in skipped:
-                self._node(node, box, producer if node.op.name == "reduce" and node.inputs[0] in skipped else {})
-            self._drop_dead(nodes, i, skipped)
+                self._node(node, box, producer if node.op.name == "reduce" and node.inputs[0] in skipped else {}, dead)
+            for name in dead & self.buffers.keys():
+                self.drop(name)
 
     def _folds(self, name: str, producer: dict[str, Node]) -> bool:
         """A map that only one reduction reads is computed inside the reduction."""
@@ -64,7 +68,11 @@ class TileRun:
                 and self.graph.types[name].shape[-1] > 1
                 and sum(n.inputs.count(name) for n in self.region.nodes) == 1)
 
-    def _node(self, node: Node, box: Box, producer: dict[str, Node]) -> None:
+    def _node(self, node: Node, box: Box, producer: dict[str, Node], dead: set[str]) -> None:
+        if isinstance(node.op, Map):
+            for name in node.inputs:
+                self.operand(name, box)
+            self._reuse(node, box, dead)
         out = self.target(node.output, box)
         if isinstance(node.op, Reduce):
             inner = producer.get(node.inputs[0])
@@ -125,7 +133,7 @@ class TileRun:
     def _allocate(self, name: str, sizes: tuple[int, ...], dtype: str, group: str) -> View:
         granule = self.builder.spec.channel_granule
         size = standard_bytes(sizes, dtype, granule) + self.builder.spec.line_bytes
-        buffer = self.builder.scratchpad.allocate(size, group)
+        buffer = self.builder.allocate(size, group)
         self.buffers[name] = buffer
         return standard(buffer.address, sizes, dtype, granule)
 
@@ -146,17 +154,30 @@ class TileRun:
             raise ValueError(f"{name} was to be walked as {self.shape(name)}, which its layout {view} does not allow")
         return flat
 
-    def _drop_dead(self, nodes: list[Node], index: int, skipped: set[str]) -> None:
-        """Free what no later node reads; a folded map's operands live until its reduction."""
+    def _reuse(self, node: Node, box: Box, dead: set[str]) -> None:
+        """Give the result the place of an operand of equal layout that is read here for the last time."""
+        _, sizes = box.cut(self.shape(node.output))
+        for name in node.inputs:
+            local = self.locals.get(name)
+            if (name in dead and name in self.buffers and isinstance(local, View) and local.shape == sizes
+                    and local.dtype == self.graph.types[node.output].dtype and node.output not in self.locals):
+                self.locals[node.output] = local
+                self.buffers[node.output] = self.buffers[name]
+                self._lent[name] = node.output
+                return
+
+    def _dead(self, nodes: list[Node], index: int, skipped: set[str]) -> set[str]:
+        """What no node behind ``index`` reads; a folded map's operands live until its reduction."""
         rest = nodes[index + 1:]
         needed = {name for n in rest for name in n.inputs}
         needed |= {name for n in nodes if n.output in skipped & needed for name in n.inputs}
         done = {name for n in nodes[: index + 1] for name in (n.output, *n.inputs)}
-        for name in [n for n in self.buffers if n in done and n not in needed]:
-            self.drop(name)
+        return done - needed
 
     def drop(self, name: str) -> None:
-        self.builder.scratchpad.free(self.buffers.pop(name), self.builder.now)
+        buffer = self.buffers.pop(name)
+        if self._lent.pop(name, None) is None:
+            self.builder.scratchpad.free(buffer, self.builder.now)
         self.locals.pop(name)
 
     def finish(self) -> None:

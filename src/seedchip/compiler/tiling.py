@@ -184,7 +184,7 @@ def _footprint(p: Product, t: Tiling, tile: tuple[float, float], count: tuple[in
     granule = p.spec.channel_granule
     columns = -(-t.columns // granule) * granule
     tail = 2 * rows * columns * (p.loaded_bytes + p.stored_bytes)
-    return operands + tail + rows * p.row_bytes * (2 if num_m > 1 else 1) + 8 * p.spec.line_bytes
+    return operands + tail + rows * p.row_bytes + 8 * p.spec.line_bytes
 
 
 def _reads(p: Product, t: Tiling, count: tuple[int, int, int], batches: int) -> tuple[float, float]:
