@@ -24,11 +24,13 @@ Calibration = Callable[[Sequence[InputSpec]], "list[dict[str, np.ndarray]]"]
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """What the caller can choose. ``shapes`` binds symbolic sizes; without ``calibration`` scales are dynamic."""
+    """What the caller can choose. ``shapes`` binds symbolic sizes; without ``calibration`` scales are dynamic, with it
+    ``method`` says how a clipping threshold follows from what was seen (see `seedchip.quantise`)."""
 
     precision: Literal["int8", "int16", "int24", "auto"] = "int8"
     shapes: Mapping[str, int] = field(default_factory=dict)
     calibration: Calibration | None = None
+    method: Literal["minmax", "percentile", "mse"] = "minmax"
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def quantise_graph(graph: Graph, options: BuildOptions) -> Graph:
     from seedchip.quantise import quantise
 
     samples = None if options.calibration is None else options.calibration(graph_inputs(graph))
-    return quantise(graph, precision=options.precision, calibration=samples)
+    return quantise(graph, precision=options.precision, calibration=samples, method=options.method)
 
 
 def build(model: str | os.PathLike[str] | onnx.ModelProto, spec: ChipSpec, options: BuildOptions) -> Build:
@@ -73,6 +75,13 @@ def program_inputs(program: Program) -> list[InputSpec]:
 
 
 def is_program_file(path: str | os.PathLike[str]) -> bool:
-    """Whether a file looks like a safetensors container: byte 8 opens a JSON object. `OSError` when unreadable."""
-    with Path(path).open("rb") as file:
-        return file.read(9)[8:] == b"{"
+    """Whether a file looks like a safetensors container: a header that fits opens a JSON object at byte 8.
+
+    Raises `OSError` when it cannot be read.
+    """
+    path = Path(path)
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        head = file.read(9)
+    return head[8:] == b"{" and int.from_bytes(head[:8], "little") <= path.stat().st_size - 8

@@ -106,6 +106,22 @@ def test_calibration_fixes_scales_and_keeps_the_answers(seedchip, mlp, tmp_path)
     assert static.accuracy.outputs[0].cosine > 0.99 and static.cycles < dynamic.cycles
 
 
+def test_every_calibration_method_gives_answers(seedchip, mlp, tmp_path):
+    np.savez(tmp_path / "c.npz", x=np.random.default_rng(1).standard_normal((32, 32), np.float32))
+    for method in ("minmax", "percentile", "mse"):
+        arguments = ["--calibration", tmp_path / "c.npz", "--method", method, "--json", tmp_path / "r.json"]
+        assert seedchip("run", mlp, *arguments).exit_code == 0
+        assert read_report(tmp_path / "r.json").accuracy.outputs[0].cosine > 0.99
+
+
+def test_a_file_that_is_neither_model_nor_program_is_one_sentence(seedchip, tmp_path):
+    for content in (b"", b"hello", b"\x02" + bytes(7) + b"{}", b"\x08\x0a\x12\x07{{{{{{{{{{", bytes(100)):
+        (tmp_path / "f").write_bytes(content)
+        result = seedchip("run", tmp_path / "f")
+        assert result.exit_code == 1 and result.stderr.startswith(f"seedchip: {tmp_path / 'f'}: ")
+        assert result.stderr.count("\n") == 1
+
+
 CANNOT = {
     "a missing model": (["run", "none.onnx"],
                         "seedchip: none.onnx: the model file must be readable, but no such file or directory; check "

@@ -11,6 +11,8 @@ import typer
 from seedchip.cli.options import (
     CalibrationOption,
     ChipOption,
+    Method,
+    MethodOption,
     ModelArgument,
     Precision,
     PrecisionOption,
@@ -40,13 +42,14 @@ def compile(
     shape: ShapeOption = [],  # noqa: B006
     precision: PrecisionOption = Precision.INT8,
     calibration: CalibrationOption = None,
+    method: MethodOption = Method.MINMAX,
     until: Annotated[Level | None, typer.Option("--until", help="Stop at this level and print it.")] = None,
 ) -> None:
     """Compile a model for a chip."""
     if (output is None) == (until is None):
         raise typer.BadParameter("exactly one of --output FILE and --until LEVEL must be given",
                                  param_hint="'--output'")
-    options = build_options(precision, shape, calibration, read_options("0", "1", None))
+    options = build_options(precision, shape, (calibration, method), read_options("0", "1", None))
     from seedchip.build import import_graph, quantise_graph
     from seedchip.compiler import compile_levels
     from seedchip.spec import load

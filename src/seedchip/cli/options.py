@@ -23,6 +23,14 @@ class Precision(StrEnum):
     AUTO = "auto"
 
 
+class Method(StrEnum):
+    """How a clipping threshold follows from what calibration saw."""
+
+    MINMAX = "minmax"
+    PERCENTILE = "percentile"
+    MSE = "mse"
+
+
 ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL", help="An ONNX model, or a program file.")]
 ChipOption = Annotated[str, typer.Option("--chip", metavar="NAME|FILE", help="A shipped chip or a .toml file.")]
 ShapeOption = Annotated[list[str], typer.Option("--shape", metavar="NAME=N", help="Size of a symbolic dimension.")]
@@ -30,6 +38,7 @@ PrecisionOption = Annotated[Precision, typer.Option("--precision", help="Numbers
 CalibrationOption = Annotated[Path | None, typer.Option(
     "--calibration", metavar="FOLDER|FILE.npz",
     help="Samples that fix the scales of activations; without them scales are found while running.")]
+MethodOption = Annotated[Method, typer.Option("--method", help="Clipping thresholds of calibrated scales.")]
 MeanOption = Annotated[str, typer.Option(metavar="M[,M,M]", help="Subtracted from a picture's values in [0, 1].")]
 StdOption = Annotated[str, typer.Option(metavar="S[,S,S]", help="Divides a picture's values after that.")]
 TokenizerOption = Annotated[Path | None, typer.Option("--tokenizer", metavar="FILE", help="tokenizer.json for texts.")]
@@ -60,10 +69,12 @@ def read_options(mean: str, std: str, tokenizer: Path | None) -> ReadOptions:
     return ReadOptions(parse_numbers(mean, "--mean"), parse_numbers(std, "--std"), tokenizer)
 
 
-def build_options(precision: Precision, shapes: Sequence[str], calibration: Path | None,
+def build_options(precision: Precision, shapes: Sequence[str], calibration: tuple[Path | None, Method],
                   reading: ReadOptions) -> BuildOptions:
+    """The options of `seedchip.build`; ``calibration`` is where the samples are, and the method."""
     from seedchip.build import BuildOptions
     from seedchip.calibration import calibration_reader
 
-    reader = None if calibration is None else calibration_reader(calibration, reading)
-    return BuildOptions(precision.value, parse_shapes(shapes), reader)
+    samples, method = calibration
+    reader = None if samples is None else calibration_reader(samples, reading)
+    return BuildOptions(precision.value, parse_shapes(shapes), reader, method.value)

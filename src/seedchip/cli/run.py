@@ -12,6 +12,8 @@ from seedchip.cli.options import (
     CalibrationOption,
     ChipOption,
     MeanOption,
+    Method,
+    MethodOption,
     ModelArgument,
     Precision,
     PrecisionOption,
@@ -47,6 +49,7 @@ def run(
     shape: ShapeOption = [],  # noqa: B006
     precision: PrecisionOption = Precision.INT8,
     calibration: CalibrationOption = None,
+    method: MethodOption = Method.MINMAX,
     mean: MeanOption = "0",
     std: StdOption = "1",
     tokenizer: TokenizerOption = None,
@@ -59,7 +62,7 @@ def run(
 ) -> None:
     """Compile a model, run it on the exact simulator and report what it costs."""
     reading = read_options(mean, std, tokenizer)
-    options = build_options(precision, shape, calibration, reading)
+    options = build_options(precision, shape, (calibration, method), reading)
     if timing_only and (inputs or report_accuracy):
         raise typer.BadParameter("takes no --input and no --report-accuracy", param_hint="'--timing-only'")
     from rich.text import Text
