@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import onnx
 
-from seedchip.frontend.builder import Tensor, Value, graph_dtype
+from seedchip.frontend.builder import Tensor, Value
 from seedchip.frontend.operators.convolution import convolve
 from seedchip.frontend.operators.elementwise import INTEGER_RANGES, has_reciprocals, reciprocals
 from seedchip.frontend.operators.matmul import product
@@ -221,44 +221,77 @@ def matmul_integer(call: Call) -> Tensor:
 def integer_convolution(call: Call, places: tuple[int, int, int, int], bias: int | None = None) -> Tensor:
     """(x - zero_x) conv (w - zero_w) of int8 codes as an N x H x W x F image; padded taps hold the code of zero.
 
-    ``places`` are the inputs that hold x, w and their zero points.
+    ``places`` are the inputs that hold x, w and their zero points. An operand that needs nine bits around its zero point
+    is the sum of two int8 halves, which the engine adds up exactly at the price of a second pass.
     """
     x, w = as_codes(call, places[0]), as_codes(call, places[1])
-    zero_x, zero_w = (_known_zero(call, place, codes) for place, codes in ((places[2], x), (places[3], w)))
-    w = _centred_weights(call, w, zero_w)
+    zero_x = zero_point(call, places[2], x) if call.has(places[2]) else np.array(-x.offset, np.float32)
+    weights = _centred_weights(call, w, _known_zero(call, places[3], w))
+    if isinstance(zero_x, Tensor):
+        plain = Tensor(x.name, x.type)
+        halves = [call.build.map(half, plain, zero_x, dtype="int8") for half in (_lower_half, _upper_half)]
+        return _with_bias(call, _sum_of_products(call, halves, weights, 0), 0.0, bias)
     code = int(zero_x.reshape(-1)[0])
-    y = convolve(call, Tensor(x.name, x.type), w, pad_value=code)
-    array = call.build.constants.get(w.name)
-    call.require(array is not None or not code,
+    arrays = [call.build.constants.get(v.name) for v in weights]
+    call.require(not code or all(a is not None for a in arrays),
                  "the weights are computed at run time and the input's zero is not code 0")
-    constant = np.zeros(w.shape[0]) if array is None else \
-        -float(code) * array.astype(np.int64).sum(axis=tuple(range(1, array.ndim)))
+    total = _sum_of_products(call, [Tensor(x.name, x.type)], weights, code)
+    sums = sum((a.astype(np.int64).sum(axis=tuple(range(1, a.ndim))) for a in arrays if a is not None), np.zeros(1))
+    return _with_bias(call, total, -float(code) * sums, bias)
+
+
+def _sum_of_products(call: Call, images: list[Tensor], weights: list[Tensor], pad_value: int) -> Tensor:
+    """Sum over all pairs of an image and weights."""
+    totals = [convolve(call, x, w, pad_value) for x in images for w in weights]
+    if len(totals) == 1:
+        return totals[0]
+    made = {node.output: node for node in call.build.nodes}
+    operands = [name for t in totals for name in made[t.name].inputs]
+    tensors = [Tensor(name, call.build.types[name]) for name in operands]
+    return call.build.emit(made[totals[0].name].op, tensors, "int32")
+
+
+def _lower_half(q: Expression, z: Expression) -> Expression:
+    return apply("floor", apply("mul", apply("sub", q, z), 0.5))
+
+
+def _upper_half(q: Expression, z: Expression) -> Expression:
+    return apply("sub", apply("sub", q, z), _lower_half(q, z))
+
+
+def _with_bias(call: Call, total: Tensor, constant: np.ndarray | float, bias: int | None) -> Tensor:
     if bias is not None and call.has(bias):
         constant = constant + call.const(bias, "the bias").astype(np.float64)
-    return _corrected(call, y, [], constant.astype(np.float32)) if np.any(constant) else y
+    return _corrected(call, total, [], np.asarray(constant, np.float32)) if np.any(constant) else total
 
 
 def _known_zero(call: Call, index: int, codes: Tensor) -> np.ndarray:
     if not call.has(index):
         return np.array(-codes.offset, np.float32)
-    return call.const(index, "a zero point").astype(np.float32) - codes.offset
+    return call.const(index, "the weights' zero point").astype(np.float32) - codes.offset
 
 
-def _centred_weights(call: Call, w: Tensor, zero: np.ndarray) -> Tensor:
-    """Weights whose zero is code 0; refused when that needs more than 8 bits."""
+def _centred_weights(call: Call, w: Tensor, zero: np.ndarray) -> list[Tensor]:
+    """Weights whose zero is code 0, as one int8 tensor or the sum of two."""
     if not zero.any():
-        return Tensor(w.name, w.type)
+        return [Tensor(w.name, w.type)]
     array = call.build.constants.get(w.name)
     call.require(array is not None, "the weights are computed at run time and their zero is not code 0")
     centred = np.asarray(array, np.int64) - zero.astype(np.int64).reshape(-1, *(1,) * (w.rank - 1))
-    call.require(centred.min() >= -128 and centred.max() <= 127,
-                 "the weights less their zero point need more than 8 bits")
-    return call.build.constant(centred.astype(np.int8))
+    return [call.build.constant(part) for part in int8_parts(centred)]
+
+
+def int8_parts(values: np.ndarray) -> list[np.ndarray]:
+    """Integers of nine bits as one int8 array where they fit, else as two whose sum they are."""
+    if values.size == 0 or (values.min() >= -128 and values.max() <= 127):
+        return [values.astype(np.int8)]
+    low = np.floor_divide(values, 2)
+    return [low.astype(np.int8), (values - low).astype(np.int8)]
 
 
 @operator("ConvInteger")
 def conv_integer(call: Call) -> Tensor:
-    """One or two spatial axes; zero points known at import; weights of at most 8 bits around their zero point."""
+    """One or two spatial axes; the weights' zero point known at import; weights known at import unless all zeros are code 0."""
     return from_image(call, integer_convolution(call, (0, 1, 2, 3)), len(call.shape(0))).as_dtype("int32")
 
 
@@ -290,10 +323,10 @@ def qlinear_matmul(call: Call) -> Tensor:
 
 @operator("QLinearConv")
 def qlinear_conv(call: Call) -> Tensor:
-    """One or two spatial axes; zero points known at import; weights of at most 8 bits around their zero point."""
+    """One or two spatial axes; the weights' zero point known at import; weights known at import unless all zeros are code 0."""
     total = integer_convolution(call, (0, 3, 2, 5), bias=8)
     y = _requantised(call, total, _ratio(call, call.value(1), call.value(4), call.value(6)), 7, call.dtype(7))
     return from_image(call, y, len(call.shape(0)))
 
 
-__all__ = ["as_codes", "graph_dtype", "integer_product", "is_zero", "zero_point"]
+__all__ = ["as_codes", "int8_parts", "integer_product", "is_zero", "zero_point"]

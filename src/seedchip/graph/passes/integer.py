@@ -123,15 +123,28 @@ def _code_sums(new: Rewriter, codes: str, axis: int, node: Node) -> str:
 def _conv(new: Rewriter, node: Node, x: Dequantised, w: Dequantised) -> bool:
     assert isinstance(node.op, Conv)
     single = all(not isinstance(t, str) or new.types[t].num_elements == 1 for t in (x.scale, x.zero))
-    if not single or isinstance(x.zero, str) or not _only_last(new, w.scale) or not _is_zero(new, w.zero):
+    if not single or isinstance(x.zero, str) or not _only_last(new, w.scale):
         return False
     zero = float(x.zero or 0.0)
-    if zero and w.codes not in new.constants:
+    if w.codes not in new.constants and (zero or not _is_zero(new, w.zero)):
         return False
+    weights = _centred(new, w)
     op = Conv(node.op.strides, node.op.dilations, node.op.pads, node.op.groups, int(zero))
-    tail = _Tail(new, new.emit(op, [x.codes, w.codes], node.source))
+    tail = _Tail(new, new.emit(op, [name for part in weights for name in (x.codes, part)], node.source))
     if zero:
-        sums = new.constants[w.codes].astype(np.int64).sum(axis=(0, 1, 2))
-        tail.subtract(zero, new.constant(sums.astype(np.float32), "sums"))
+        sums = sum(new.constants[part].astype(np.int64).sum(axis=(0, 1, 2)) for part in weights)
+        tail.subtract(zero, new.constant(np.asarray(sums, np.float32), "sums"))
     tail.scale(x.scale, w.scale)
     return tail.emit(node)
+
+
+def _centred(new: Rewriter, w: Dequantised) -> list[str]:
+    """Weights whose zero is code 0: one int8 tensor, or two with that sum where nine bits are needed."""
+    if _is_zero(new, w.zero):
+        return [w.codes]
+    zero = new.constants[w.zero] if isinstance(w.zero, str) else np.array(w.zero)
+    values = new.constants[w.codes].astype(np.int64) - zero.astype(np.int64)
+    if values.min() >= -128 and values.max() <= 127:
+        return [new.constant(values.astype(np.int8), w.codes)]
+    low = np.floor_divide(values, 2)
+    return [new.constant(part.astype(np.int8), w.codes) for part in (low, values - low)]
