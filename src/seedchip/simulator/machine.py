@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from seedchip.isa import Load, Matmul, Store, Vector
 from seedchip.simulator.access import Site
+from seedchip.simulator.collection import collection_paused
 from seedchip.simulator.kernels import load, store
 from seedchip.simulator.kernels.matmul import MatmulKernels
 from seedchip.simulator.kernels.vector import VectorKernels
@@ -32,11 +35,12 @@ class Machine:
         Raises `Fault` at the first instruction that breaks a rule of the machine.
         """
         kernels = self._kernels
-        for index in range(len(kernels)) if order is None else order:
-            kernel = kernels[index]
-            if kernel is None:
-                kernel = kernels[index] = self._prepare(index)
-            kernel()
+        with collection_paused(), np.errstate(all="ignore"):
+            for index in range(len(kernels)) if order is None else order:
+                kernel = kernels[index]
+                if kernel is None:
+                    kernel = kernels[index] = self._prepare(index)
+                kernel()
 
     def _prepare(self, index: int) -> Callable[[], None]:
         instruction = self.instructions[index]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from seedchip.isa import WORD_BYTES, Engine, Halt, Load, Matmul, Store, Vector
 from seedchip.isa.dma import transfer_cycles
 from seedchip.isa.vector import vector_cycles
+from seedchip.simulator.collection import collection_paused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +56,8 @@ class Timeline:
 
 def simulate(program: Sequence[Instruction], spec: ChipSpec) -> Timeline:
     """Run ``program`` (which must end in its only `Halt`) and return its time line. Raises `DeadlockError`."""
-    return _Run(program, spec).run()
+    with collection_paused():
+        return _Run(program, spec).run()
 
 
 class _Run:

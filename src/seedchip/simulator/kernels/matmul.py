@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -166,6 +167,7 @@ class MatmulKernels:
         return lambda result: np.copyto(whole, split(result))
 
 
+@lru_cache(maxsize=4096)
 def _inside(size: int, kernel: int, step: tuple[int, int], origin: int, limit: int) -> tuple[int, int] | None:
     """First and last position that a tap takes inside [0, limit), counted from the first tap of output 0."""
     taken = np.add.outer(np.arange(size) * step[0], np.arange(kernel) * step[1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -146,7 +147,7 @@ class _Run:
         self.forms = tuple(forms)
         self.size_y, self.size_x = _loops(v, 0, 0)[0]
         self.lines = max(1, BLOCK_ELEMENTS // (self.size_x * v.columns))
-        self.low, self.high = np.array([v.clamp_low, v.clamp_high], np.uint32).view(np.float32)
+        self.low, self.high = _binary32(v.clamp_low), _binary32(v.clamp_high)
         self.out = self._out_view()
         if not v.num_operations and SOURCE_A not in operands:
             raise site.fault("an instruction without micro-operations must have operand A")
@@ -177,20 +178,19 @@ class _Run:
             raise self.site.fault(f"the micro-program at line {v.program_address} is wrong: {error}") from None
         columns = None if self.parameters is None else \
             np.ascontiguousarray(self.parameters.transpose(1, 0, 2)).reshape(v.num_parameters, -1)[:, : v.columns]
-        with np.errstate(all="ignore"):
-            window = a.window() if a is not None and a.window else None
-            for y in range(0, self.size_y, self.lines):
-                lines = slice(y, min(y + self.lines, self.size_y))
-                rows = (lines.stop - lines.start) * self.size_x
+        window = a.window() if a is not None and a.window else None
+        for y in range(0, self.size_y, self.lines):
+            lines = slice(y, min(y + self.lines, self.size_y))
+            rows = (lines.stop - lines.start) * self.size_x
 
-                def leaf(source: int, lines: slice = lines, rows: int = rows) -> np.ndarray:
-                    if source >= SOURCE_PARAMETER:
-                        assert columns is not None
-                        return columns[source - SOURCE_PARAMETER]
-                    return self._read(source, lines, rows, window)
+            def leaf(source: int, lines: slice = lines, rows: int = rows) -> np.ndarray:
+                if source >= SOURCE_PARAMETER:
+                    assert columns is not None
+                    return columns[source - SOURCE_PARAMETER]
+                return self._read(source, lines, rows, window)
 
-                work = [self.kernels.work(f"register {n}", rows, v.columns) for n in range(p.num_buffers)]
-                self._finish(lines, rows, evaluate(p, leaf, work))
+            work = [self.kernels.work(f"register {n}", rows, v.columns) for n in range(p.num_buffers)]
+            self._finish(lines, rows, evaluate(p, leaf, work))
 
     def _read(self, source: int, lines: slice, rows: int, window: np.ndarray | None) -> np.ndarray:
         """float32 [rows, columns] or [rows, 1] of an operand."""
@@ -267,6 +267,11 @@ class _Run:
         np.copyto(out[:, :, :width], block, casting="unsafe")
         if out.shape[2] > width:
             out[:, :, width:] = 0
+
+
+@cache
+def _binary32(pattern: int) -> np.float32:
+    return np.array([pattern], np.uint32).view(np.float32)[0]
 
 
 def _loops(v: Vector, stride_y: int, stride_x: int) -> tuple[tuple[int, int], tuple[int, int]]:
