@@ -20,7 +20,7 @@ _KNOWN = {
     "seedchip.compiler.placement": ("CompileError",), "seedchip.program.errors": ("ProgramError",),
     "seedchip.simulator.errors": ("Fault", "FeedError"),
     "seedchip.simulator.timing": ("DeadlockError",), "seedchip.report.report": ("ReportError",),
-    "seedchip.zoo": ("ZooError",)}
+    "seedchip.zoo.errors": ("ZooError",)}
 """Errors that are the user's to repair, by the module that defines them."""
 
 
