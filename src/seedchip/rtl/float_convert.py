@@ -1,0 +1,68 @@
+"""Conversions between integers and binary32, round to nearest even."""
+
+from amaranth import Cat, Const, Module, Mux, Signal, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from seedchip.rtl.float_format import FLOAT, is_nan, leading_zeros, shift_right_sticky, significand
+
+CYCLES = 2
+
+
+class IntegerToFloat(wiring.Component):
+    """``number`` of the two's complement ``integer``, two cycles later."""
+
+    integer: In(signed(32))
+    number: Out(32)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        size, zeros = Signal(32), Signal(6)
+        normal, sign, empty = Signal(32, reset_less=True), Signal(reset_less=True), Signal(reset_less=True)
+        exponent = Signal(8, reset_less=True)
+        m.d.comb += [size.eq(Mux(self.integer < 0, -self.integer, self.integer)), zeros.eq(leading_zeros(m, size))]
+        m.d.sync += [normal.eq(size << zeros[:5]), exponent.eq(127 + 31 - 1 - zeros), sign.eq(self.integer < 0),
+                     empty.eq(size == 0)]
+        up = normal[7] & (normal[:7].any() | normal[8])
+        number = Signal(32, reset_less=True)
+        m.d.sync += number.eq(Cat(((exponent << 23) + normal[8:] + up)[:31], sign))
+        with m.If(empty):
+            m.d.sync += number.eq(0)
+        m.d.comb += self.number.eq(number)
+        return m
+
+
+class FloatToInteger(wiring.Component):
+    """``integer`` nearest to ``number``, saturated to 8 bits (``narrow``) or 32, two cycles later; NaN gives 0."""
+
+    number: In(32)
+    narrow: In(1)
+    integer: Out(signed(32))
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        f = data.View(FLOAT, self.number)
+        above = Signal(8)  # places that the point lies right of the significand's last bit, plus 25
+        m.d.comb += above.eq(Mux(f.exponent < 125, 0, f.exponent - 125))
+        shifted, huge = Signal(34, reset_less=True), Signal(reset_less=True)
+        sign, nan, narrow = Signal(reset_less=True), Signal(reset_less=True), Signal(reset_less=True)
+        # Significand at the top of 33 bits (2**31 and two bits below the point after the move), moved down to its place.
+        wide = Cat(Const(0, 9), significand(self.number))
+        down = Mux(above > 32, Const(0, 6), (32 - above)[:6])
+        m.d.sync += [
+            shifted.eq(shift_right_sticky(m, wide, down)), huge.eq(f.exponent >= 158), sign.eq(f.sign),
+            nan.eq(is_nan(self.number)), narrow.eq(self.narrow),
+        ]
+        up = shifted[1] & (shifted[0] | shifted[2])
+        size = Signal(32)
+        m.d.comb += size.eq(shifted[2:] + up)
+        limit = Mux(narrow, 1 << 7, 1 << 31)
+        result = Signal(signed(32), reset_less=True)
+        with m.If(nan):
+            m.d.sync += result.eq(0)
+        with m.Elif(huge | (size >= limit)):
+            m.d.sync += result.eq(Mux(sign, -limit, limit - 1))
+        with m.Else():
+            m.d.sync += result.eq(Mux(sign, -size, size))
+        m.d.comb += self.integer.eq(result)
+        return m

@@ -1,0 +1,71 @@
+"""Parts of IEEE-754 binary32 patterns as hardware expressions."""
+
+from __future__ import annotations
+
+from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Value, ValueLike
+from amaranth.lib import data
+
+from seedchip.numerics.microop import CANONICAL_NAN
+
+FLOAT = data.StructLayout({"fraction": 23, "exponent": 8, "sign": 1})
+NAN = Const(CANONICAL_NAN, 32)
+INFINITY = 0x7F800000
+ONE, MINUS_ZERO = 0x3F800000, 0x80000000
+
+
+def is_nan(x: ValueLike) -> Value:
+    f = data.View(FLOAT, x)
+    return (f.exponent == 0xFF) & (f.fraction != 0)
+
+
+def is_infinite(x: ValueLike) -> Value:
+    f = data.View(FLOAT, x)
+    return (f.exponent == 0xFF) & (f.fraction == 0)
+
+
+def significand(x: ValueLike) -> Value:
+    """24 bits; subnormals have no hidden one."""
+    f = data.View(FLOAT, x)
+    return Cat(f.fraction, f.exponent != 0)
+
+
+def scale(x: ValueLike) -> Value:
+    """Biased exponent, 1 for subnormals: the value is significand * 2**(scale - 150)."""
+    f = data.View(FLOAT, x)
+    return Mux(f.exponent == 0, 1, f.exponent)
+
+
+def less(a: Value, b: Value) -> Value:
+    """a < b for patterns that are not NaN; zeros are equal."""
+    sign_a, sign_b, size_a, size_b = a[31], b[31], a[:31], b[:31]
+    zeros = (size_a == 0) & (size_b == 0)
+    return Mux(sign_a == sign_b, Mux(sign_a, size_b < size_a, size_a < size_b), sign_a & ~zeros)
+
+
+def leading_zeros(m: Module, x: Value) -> Value:
+    """Zeros above the highest one of ``x`` (its length when ``x`` is 0), by halves.
+
+    Every intermediate value is a signal: hardware expressions are trees, and a shared one would be copied.
+    """
+    width = 1 << (len(x) - 1).bit_length()
+    level = [~bit for bit in Cat(Const((1 << width - len(x)) - 1, width - len(x)), x)]
+    while len(level) > 1:
+        joined = []
+        for low, high in zip(level[::2], level[1::2], strict=True):
+            count = Signal(len(low) + 1)
+            m.d.comb += count.eq(Mux(high[-1], Cat(low[:-1], ~low[-1], low[-1]), high))
+            joined.append(count)
+        level = joined
+    return level[0]
+
+
+def shift_right_sticky(m: Module, x: Value, amount: Value) -> Value:
+    """``x`` shifted right; the lowest bit tells also whether any one was shifted out."""
+    width = len(x)
+    for k in range(len(amount)):
+        step = min(1 << k, width)
+        moved = Signal(width)
+        m.d.comb += moved.eq(Mux(amount[k], (x >> step) | x[:step].any(), x))
+        x = moved
+    return x

@@ -1,0 +1,122 @@
+"""On-chip byte memory: banks of even and odd lines, so that any stretch of a line's length is read in one cycle."""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import or_
+
+from amaranth import Array, Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Value
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.memory import ReadPort as SramRead
+from amaranth.lib.memory import WritePort as SramWrite
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from seedchip.rtl.signatures import ReadPort, WritePort
+
+
+class LineMemory(wiring.Component):
+    """``banks`` banks, each two single-read single-write SRAMs (even lines, odd lines) of whole lines with byte enables.
+
+    A request touches the line of its first byte and, when it crosses, the next one, which is always of the other parity.
+    ``conflict`` is raised when two readers or two writers meet in one SRAM: locks must keep that from happening.
+    """
+
+    def __init__(self, num_bytes: int, line_bytes: int, banks: int, readers: dict[str, int], writers: list[str]) -> None:
+        self._line_bytes, self._banks = line_bytes, banks
+        self._half_rows = num_bytes // (2 * banks * line_bytes)
+        self._readers, self._writers = readers, writers
+        super().__init__({
+            **{name: In(ReadPort(size)) for name, size in readers.items()},
+            **{name: In(WritePort(line_bytes)) for name in writers},
+            "conflict": Out(1),
+        })
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        width, rows = 8 * self._line_bytes, self._half_rows
+        reads: list[list[SramRead]] = [[], []]
+        writes: list[list[SramWrite]] = [[], []]
+        for bank in range(self._banks):
+            for parity in range(2):
+                m.submodules[f"sram_{bank}_{parity}"] = sram = Memory(shape=width, depth=rows, init=[])
+                reads[parity].append(sram.read_port())
+                writes[parity].append(sram.write_port(granularity=8))
+        conflicts = self._connect_readers(m, reads) + self._connect_writers(m, writes)
+        m.d.comb += self.conflict.eq(Cat(*conflicts).any())
+        return m
+
+    def _place(self, m: Module, port: wiring.PureInterface, name: str) -> tuple[Value, Value, list[Value], list[Value]]:
+        """First line's parity, byte offset, and for each parity the bank and row that hold the stretch's part."""
+        shift = ceil_log2(self._line_bytes)
+        line = Signal(len(port.address) - shift, name=f"{name}_line")
+        m.d.comb += line.eq(port.address >> shift)
+        row_bits, bank_bits = ceil_log2(self._half_rows), ceil_log2(self._banks)
+        rows = [Signal(row_bits, name=f"{name}_row_{p}") for p in range(2)]
+        banks = [Signal(bank_bits, name=f"{name}_bank_{p}") for p in range(2)]
+        for parity, half in enumerate([(line + 1) >> 1, line >> 1]):
+            m.d.comb += Cat(rows[parity], banks[parity]).eq(half)
+        return line[0], port.address[:shift], banks, rows
+
+    def _connect_readers(self, m: Module, sram: list[list[SramRead]]) -> list[Value]:
+        hits: list[list[list[tuple[Value, Value]]]] = [[[] for _ in range(self._banks)] for _ in range(2)]
+        for name, num_bytes in self._readers.items():
+            port = getattr(self, name)
+            first, offset, banks, rows = self._place(m, port, name)
+            crosses = offset + port.count > self._line_bytes
+            seen = []
+            for parity in range(2):
+                wanted = port.valid & ((first == parity) | crosses)
+                for bank in range(self._banks):
+                    hits[parity][bank].append((wanted & (banks[parity] == bank), rows[parity]))
+                bank_seen = Signal.like(banks[parity], name=f"{name}_seen_{parity}", reset_less=True)
+                m.d.sync += bank_seen.eq(banks[parity])
+                seen.append(Array(s.data for s in sram[parity])[bank_seen])
+            first_seen = Signal(name=f"{name}_first_seen", reset_less=True)
+            offset_seen = Signal(len(offset), name=f"{name}_offset_seen", reset_less=True)
+            data = Signal(8 * num_bytes, name=f"{name}_data", reset_less=True)
+            pair = Mux(first_seen, Cat(seen[1], seen[0]), Cat(seen[0], seen[1]))
+            m.d.sync += [first_seen.eq(first), offset_seen.eq(offset), data.eq(pair >> Cat(Const(0, 3), offset_seen))]
+            m.d.comb += port.data.eq(data)
+        conflicts = []
+        for parity in range(2):
+            for bank in range(self._banks):
+                wanted = [hit for hit, _ in hits[parity][bank]]
+                row = reduce(or_, (Mux(hit, r, 0) for hit, r in hits[parity][bank]))
+                m.d.comb += [sram[parity][bank].addr.eq(row), sram[parity][bank].en.eq(Cat(*wanted).any())]
+                conflicts.append(_more_than_one(wanted))
+        return conflicts
+
+    def _connect_writers(self, m: Module, sram: list[list[SramWrite]]) -> list[Value]:
+        line = self._line_bytes
+        hits: list[list[list[tuple[Value, Value, Value, Value]]]] = [[[] for _ in range(self._banks)] for _ in range(2)]
+        for name in self._writers:
+            port = getattr(self, name)
+            first, offset, banks, rows = self._place(m, port, name)
+            mask = Signal(2 * line, name=f"{name}_mask")
+            data = Signal(16 * line, name=f"{name}_pair")
+            m.d.comb += [mask.eq(((1 << port.count) - 1) << offset), data.eq(port.data << Cat(Const(0, 3), offset))]
+            for parity in range(2):
+                upper = first != parity
+                part = Mux(upper, mask[line:], mask[:line])
+                piece = Mux(upper, data[8 * line:], data[:8 * line])
+                for bank in range(self._banks):
+                    hit = port.valid & (banks[parity] == bank) & part.any()
+                    hits[parity][bank].append((hit, rows[parity], part, piece))
+        conflicts = []
+        for parity in range(2):
+            for bank in range(self._banks):
+                s, here = sram[parity][bank], hits[parity][bank]
+                m.d.comb += [
+                    s.addr.eq(reduce(or_, (Mux(h[0], h[1], 0) for h in here))),
+                    s.en.eq(reduce(or_, (Mux(h[0], h[2], 0) for h in here))),
+                    s.data.eq(reduce(or_, (Mux(h[0], h[3], 0) for h in here))),
+                ]
+                conflicts.append(_more_than_one([h[0] for h in here]))
+        return conflicts
+
+
+def _more_than_one(bits: list[Value]) -> Value:
+    return reduce(or_, (a & b for i, a in enumerate(bits) for b in bits[:i])) if len(bits) > 1 else Value.cast(0)

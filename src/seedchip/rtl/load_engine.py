@@ -1,0 +1,114 @@
+"""The load engine: runs of bytes from memory, or a fill value, into scratchpad and parameter memory."""
+
+from __future__ import annotations
+
+from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Value
+from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from seedchip.isa import Load
+from seedchip.rtl.layout import instruction_layout
+from seedchip.rtl.run_walker import LOOPS, RunWalker
+from seedchip.rtl.signatures import ADDRESS_BITS, MEMORY_ADDRESS_BITS, WritePort
+from seedchip.spec import ChipSpec
+
+LAYOUT = instruction_layout(Load)
+
+
+class LoadEngine(wiring.Component):
+    """Requests a granule a cycle; what is to happen to each reply waits in a queue until the reply is there.
+
+    ``request_valid`` (granule ``request_granule``) in cycle t + 1 + k belongs to beat k; the reply's bytes are written one
+    cycle after it came. A fill writes a line a cycle and uses the memory port not at all.
+    """
+
+    def __init__(self, spec: ChipSpec) -> None:
+        self._spec = spec
+        granule = spec.memory.granule_bytes
+        super().__init__({
+            "instruction": In(LAYOUT.size),
+            "start": In(1),
+            "ready": Out(1),
+            "needs_port": Out(1),
+            "busy": In(1),
+            "complete": Out(1),
+            "fault": Out(1),
+            "port_free": In(1),
+            "port_held": Out(1),
+            "request_valid": Out(1),
+            "request_granule": Out(MEMORY_ADDRESS_BITS - ceil_log2(granule)),
+            "reply_valid": In(1),
+            "reply_data": In(8 * granule),
+            "scratchpad": Out(WritePort(spec.line_bytes)),
+            "parameter": Out(WritePort(spec.line_bytes)),
+        })
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        spec = self._spec
+        load = data.View(LAYOUT, self.instruction)
+        granule = spec.memory.granule_bytes
+        m.submodules.walker = walker = RunWalker(granule, spec.line_bytes)
+        filling, was_fill = Signal(), Signal()
+        fill_value, space = Signal(8, reset_less=True), Signal(reset_less=True)
+        m.d.comb += [
+            walker.start.eq(self.start), walker.start_memory.eq(load.memory_address),
+            walker.start_local.eq(load.local_address), walker.run_bytes.eq(load.run_bytes), walker.fill.eq(load.fill),
+            *(getattr(walker, f"{n}{i}").eq(load[f"{n}{i}"])
+              for i in LOOPS for n in ("count", "memory_stride", "local_stride")),
+            self.needs_port.eq(~load.fill),
+            self.ready.eq(~(self.busy & (load.fill != was_fill))
+                          & Mux(load.fill, ~filling, self.port_free & ~filling)),
+            self.port_held.eq(walker.active & ~walker.last & ~filling),
+            self.fault.eq(self.start & (load.gather | (load.run_bytes == 0) | (load.count0 == 0) | (load.count1 == 0)
+                                        | (load.count2 == 0))),
+        ]
+        filled = Signal()
+        m.d.sync += filled.eq(walker.last & filling)
+        with m.If(walker.last):
+            m.d.sync += filling.eq(0)
+        with m.If(self.start):
+            m.d.sync += [filling.eq(load.fill), was_fill.eq(load.fill), fill_value.eq(load.fill_value), space.eq(load.space)]
+        reply, last = self._replies(m, walker, walker.active & ~filling, space)
+        done = Signal()
+        m.d.sync += done.eq(last)
+        m.d.comb += self.complete.eq(done | filled)
+        fill_beat = walker.active & filling
+        for port, chosen in ((self.scratchpad, 0), (self.parameter, 1)):
+            m.d.comb += [
+                port.valid.eq(Mux(filling, fill_beat & (space == chosen), reply.valid & (reply.space == chosen))),
+                port.address.eq(Mux(filling, walker.local_address, reply.address)),
+                port.count.eq(Mux(filling, walker.count, reply.count)),
+                port.data.eq(Mux(filling, fill_value.replicate(spec.line_bytes), reply.data)),
+            ]
+        return m
+
+    def _replies(self, m: Module, walker: RunWalker, request: Value, space: Value) -> tuple[data.View, Value]:
+        """Send requests; give each reply, its first byte moved to the front, the place that it is to be written to."""
+        spec = self._spec
+        granule = spec.memory.granule_bytes
+        depth = 1 << ceil_log2(spec.memory.latency_cycles + 1)
+        fate = data.StructLayout({"address": ADDRESS_BITS, "offset": len(walker.offset), "count": ceil_log2(granule + 1),
+                                  "space": 1, "last": 1})
+        m.submodules.fates = fates = Memory(shape=fate, depth=depth, init=[])
+        write, read = fates.write_port(), fates.read_port(domain="comb")
+        first, last = Signal(range(depth)), Signal(range(depth))
+        m.d.sync += [last.eq(last + request), first.eq(first + self.reply_valid)]
+        m.d.comb += [
+            self.request_valid.eq(request), self.request_granule.eq(walker.memory_address >> ceil_log2(granule)),
+            write.en.eq(request), write.addr.eq(last), read.addr.eq(first),
+            write.data.address.eq(walker.local_address), write.data.offset.eq(walker.offset),
+            write.data.count.eq(walker.count), write.data.space.eq(space), write.data.last.eq(walker.last),
+        ]
+        reply = Signal(data.StructLayout({"valid": 1, "address": ADDRESS_BITS, "count": fate["count"].shape, "space": 1,
+                                          "data": 8 * granule}))
+        m.d.sync += [
+            reply.valid.eq(self.reply_valid), reply.address.eq(read.data.address), reply.count.eq(read.data.count),
+            reply.space.eq(read.data.space), reply.data.eq(self.reply_data >> Cat(Const(0, 3), read.data.offset)),
+        ]
+        ended = Signal()
+        m.d.sync += ended.eq(self.reply_valid & read.data.last)
+        return reply, ended

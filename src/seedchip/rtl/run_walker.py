@@ -1,0 +1,86 @@
+"""Address generator of transfers: three loops of runs of bytes, one granule a cycle."""
+
+from __future__ import annotations
+
+from amaranth import Module, Mux, Signal, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from seedchip.rtl.signatures import ADDRESS_BITS, MEMORY_ADDRESS_BITS
+
+LOOPS = range(3)
+
+
+class RunWalker(wiring.Component):
+    """Walks the loops of `Load` and `Store`; beat k of an instruction that starts at t is shown in cycle t + 1 + k.
+
+    A beat is the part of a run inside one memory granule: ``count`` bytes, the first ``offset`` bytes into granule
+    ``memory_address``. With ``fill`` memory is left out and a beat is a scratchpad line's length of a run.
+    ``last`` marks the final beat; the next instruction may start in that cycle.
+    """
+
+    def __init__(self, granule_bytes: int, line_bytes: int) -> None:
+        self._granule_bytes, self._line_bytes = granule_bytes, line_bytes
+        super().__init__({
+            "start": In(1),
+            "start_memory": In(MEMORY_ADDRESS_BITS),
+            "start_local": In(ADDRESS_BITS),
+            "run_bytes": In(20),
+            **{f"count{i}": In(16) for i in LOOPS},
+            **{f"memory_stride{i}": In(signed(32)) for i in LOOPS},
+            **{f"local_stride{i}": In(signed(ADDRESS_BITS)) for i in LOOPS},
+            "fill": In(1),
+            "active": Out(1),
+            "last": Out(1),
+            "memory_address": Out(MEMORY_ADDRESS_BITS),
+            "local_address": Out(ADDRESS_BITS),
+            "offset": Out(range(granule_bytes)) if granule_bytes > 1 else Out(1),
+            "count": Out(range(line_bytes + 1)),
+        })
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        granule_log2 = ceil_log2(self._granule_bytes)
+        memory, local = self.memory_address, self.local_address
+        bound = {name: Signal(getattr(self, name).shape(), name=name, reset_less=True) for name in (
+            "run_bytes", *(f"{n}{i}" for i in LOOPS for n in ("count", "memory_stride", "local_stride")))}
+        done = [Signal(16, name=f"done{i}", reset_less=True) for i in LOOPS]
+        memory_base = [Signal(MEMORY_ADDRESS_BITS, name=f"memory_base{i}", reset_less=True) for i in LOOPS]
+        local_base = [Signal(ADDRESS_BITS, name=f"local_base{i}", reset_less=True) for i in LOOPS]
+        left, fill = Signal(20, reset_less=True), Signal(reset_less=True)
+
+        piece = Signal(range(self._line_bytes + 1))
+        m.d.comb += [
+            self.offset.eq(Mux(fill, 0, memory[:granule_log2])),
+            piece.eq(Mux(fill, self._line_bytes, self._granule_bytes - self.offset)),
+            self.count.eq(Mux(left < piece, left, piece)),
+        ]
+        run_last = left <= piece
+        ends = [done[i] + 1 == bound[f"count{i}"] for i in LOOPS]
+        m.d.comb += self.last.eq(self.active & run_last & ends[0] & ends[1] & ends[2])
+        with m.If(self.active):
+            with m.If(~run_last):
+                m.d.sync += [memory.eq(memory + self.count), local.eq(local + self.count), left.eq(left - self.count)]
+            with m.Else():
+                m.d.sync += left.eq(bound["run_bytes"])
+                self._next_run(m, ends, done, bound, [(memory, memory_base, "memory"), (local, local_base, "local")])
+            with m.If(self.last):
+                m.d.sync += self.active.eq(0)
+        with m.If(self.start):
+            m.d.sync += [s.eq(getattr(self, name)) for name, s in bound.items()]
+            m.d.sync += [s.eq(self.start_memory) for s in (memory, *memory_base)]
+            m.d.sync += [s.eq(self.start_local) for s in (local, *local_base)]
+            m.d.sync += [*(d.eq(0) for d in done), left.eq(self.run_bytes), fill.eq(self.fill), self.active.eq(1)]
+        return m
+
+    @staticmethod
+    def _next_run(m: Module, ends: list, done: list, bound: dict, spaces: list) -> None:
+        """Step the innermost loop that has not ended; the loops inside it begin again."""
+        for i in LOOPS:
+            inner = ends[0] if i == 1 else ends[0] & ends[1] if i == 2 else 1
+            with m.If(inner & ~ends[i]):
+                m.d.sync += [done[i].eq(done[i] + 1), *(done[j].eq(0) for j in range(i))]
+                for current, base, space in spaces:
+                    step = base[i] + bound[f"{space}_stride{i}"]
+                    m.d.sync += [current.eq(step), *(base[j].eq(step) for j in range(i + 1))]

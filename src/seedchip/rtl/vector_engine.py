@@ -1,0 +1,114 @@
+"""The vector engine: one instruction at a time through reader, lanes and result path."""
+
+from __future__ import annotations
+
+from amaranth import Module, Mux, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.utils import ceil_log2
+
+from seedchip.rtl.accumulator import AccumulatorRead
+from seedchip.rtl.signatures import ReadPort, WritePort
+from seedchip.rtl.vector_execute import VectorExecute
+from seedchip.rtl.vector_plan import PLAN, VECTOR, outside_slice, plan
+from seedchip.rtl.vector_reader import EXECUTE_AFTER, READ_CYCLES, VectorReader
+from seedchip.rtl.vector_result import VectorResult
+from seedchip.spec import ChipSpec
+
+
+class VectorEngine(wiring.Component):
+    """An instruction that starts at t reads its micro-program from t + 1 on, a parameter line a cycle; then slots follow
+    slots, the executing side a fixed number of cycles behind the reading side."""
+
+    def __init__(self, spec: ChipSpec) -> None:
+        self._spec = spec
+        super().__init__({
+            "instruction": In(VECTOR.size),
+            "start": In(1),
+            "ready": Out(1),
+            "complete": Out(1),
+            "fault": Out(1),
+            "scratchpad_read": Out(ReadPort(spec.line_bytes)),
+            "scratchpad_write": Out(WritePort(spec.line_bytes)),
+            "parameter": Out(ReadPort(2 * spec.line_bytes)),
+            "accumulator": Out(AccumulatorRead(spec.matrix.columns)),
+        })
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        spec = self._spec
+        m.submodules.reader = reader = VectorReader(spec)
+        m.submodules.execute = execute = VectorExecute(spec)
+        m.submodules.result = result = VectorResult(spec)
+        connect(m, flipped(self.scratchpad_read), reader.scratchpad)
+        connect(m, flipped(self.accumulator), reader.accumulator)
+        connect(m, flipped(self.scratchpad_write), result.scratchpad)
+        connect(m, reader.operand, execute.operand)
+        connect(m, reader.parameters, execute.parameters)
+
+        # The instruction: from its queue in the cycle of its start, from the register afterwards.
+        kept, now = Signal(VECTOR.size, reset_less=True), Signal(VECTOR.size)
+        instruction = data.View(VECTOR, now)
+        facts = Signal(PLAN)
+        m.d.comb += now.eq(Mux(self.start, self.instruction, kept))
+        plan(m, instruction, spec, facts)
+        with m.If(self.start):
+            m.d.sync += kept.eq(self.instruction)
+        for part in (reader, result):
+            m.d.comb += [part.instruction.eq(now), part.plan.eq(facts)]
+        m.d.comb += [execute.plan.eq(facts), execute.implied_move.eq(instruction.num_operations == 0)]
+
+        begin = self._setup(m, instruction, facts, reader, execute)
+        self._follow(m, facts, begin, reader, execute)
+        m.d.comb += [
+            reader.begin.eq(begin), result.begin.eq(begin),
+            execute.reader_first_slot.eq(reader.first_slot), execute.reader_place.eq(reader.place),
+            execute.reader_valid.eq(reader.group_valid), execute.reader_last.eq(reader.group_last),
+            result.valid.eq(execute.result_valid), result.result.eq(execute.result),
+            self.fault.eq((self.start & outside_slice(instruction)) | execute.fault),
+        ]
+        return m
+
+    def _setup(self, m: Module, instruction: data.View, facts: data.View, reader: VectorReader,
+               execute: VectorExecute) -> Signal:
+        """Read the micro-program; the cycle in which the reader may begin."""
+        line_bytes = self._spec.line_bytes
+        reading, line, begin = Signal(), Signal(7), Signal()
+        last_line = line + 1 == facts.setup_lines
+        m.d.comb += begin.eq(Mux(self.start, facts.setup_lines == 0, reading & last_line))
+        with m.If(reading):
+            m.d.sync += [line.eq(line + 1), reading.eq(~last_line)]
+        with m.If(self.start):
+            m.d.sync += [line.eq(0), reading.eq(facts.setup_lines != 0)]
+        shown = Mux(reading, instruction.program_address + line, reader.parameter_line)
+        m.d.comb += [
+            self.parameter.valid.eq(reading | reader.parameter_valid),
+            self.parameter.address.eq(shown << ceil_log2(line_bytes)),
+            self.parameter.count.eq(Mux(reading, line_bytes, 2 * line_bytes)),
+            reader.parameter_data.eq(self.parameter.data),
+        ]
+        arrived, arrived_line = reading, line
+        for i in range(READ_CYCLES):
+            later = [Signal(name=f"arrived_{i}"), Signal(7, name=f"arrived_line_{i}", reset_less=True)]
+            m.d.sync += [later[0].eq(arrived), later[1].eq(arrived_line)]
+            arrived, arrived_line = later
+        m.d.comb += [execute.program.valid.eq(arrived), execute.program.line.eq(arrived_line),
+                     execute.program.data.eq(self.parameter.data)]
+        return begin
+
+    def _follow(self, m: Module, facts: data.View, begin: Signal, reader: VectorReader, execute: VectorExecute) -> None:
+        """Start the executing side behind the reading side, and complete when the pipeline has run empty."""
+        busy, behind, drain = Signal(), Signal(8), Signal(9)
+        m.d.comb += [execute.begin.eq(behind == 1), self.complete.eq(drain == 1), self.ready.eq(~busy | self.complete)]
+        with m.If(behind != 0):
+            m.d.sync += behind.eq(behind - 1)
+        with m.If(drain != 0):
+            m.d.sync += drain.eq(drain - 1)
+        with m.If(begin):
+            m.d.sync += behind.eq(facts.lead + EXECUTE_AFTER)
+        with m.If(reader.ending):
+            m.d.sync += drain.eq(facts.drain)
+        with m.If(self.start):
+            m.d.sync += busy.eq(1)
+        with m.Elif(self.complete):
+            m.d.sync += busy.eq(0)

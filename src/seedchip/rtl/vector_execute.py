@@ -1,0 +1,177 @@
+"""The executing side of the vector engine: micro-program, registers, lanes."""
+
+from __future__ import annotations
+
+from amaranth import Cat, Module, Mux, Signal
+from amaranth.hdl import Value
+from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from seedchip.isa.vector import (
+    BATCH,
+    MAX_CONSTANTS,
+    MAX_OPERATIONS,
+    NUM_REGISTERS,
+    SOURCE_A,
+    SOURCE_CONSTANT,
+    SOURCE_PARAMETER,
+)
+from seedchip.rtl.vector_lane import CYCLES, OPCODE, VectorLane
+from seedchip.rtl.vector_plan import PLAN
+from seedchip.rtl.vector_reader import PLACE, OperandWrite, ParameterWrite
+from seedchip.spec import ChipSpec
+
+MICRO_OP = data.StructLayout({"opcode": 6, "register": 5, "a": 7, "b": 7, "c": 7})
+SOURCES = ("a", "b", "c")
+
+
+class ProgramWrite(wiring.Signature):
+    """A line of micro-operations and constants."""
+
+    def __init__(self, lanes: int) -> None:
+        lines = (MAX_OPERATIONS + MAX_CONSTANTS) // lanes
+        super().__init__({"valid": Out(1), "line": Out(ceil_log2(lines)), "data": Out(32 * lanes)})
+
+
+class VectorExecute(wiring.Component):
+    """From the cycle after ``begin`` walks the slots that the reader walked: fetch in the first cycle, registers, operands and
+    constants are read in the next one, the lanes work in the five that follow, and the result is written (and shown as
+    ``result`` after the last operation) in the cycle after those: eight in all, so that the next slot can use it."""
+
+    def __init__(self, spec: ChipSpec) -> None:
+        self._lanes = spec.vector.lanes
+        super().__init__({
+            "begin": In(1),
+            "plan": In(PLAN),
+            "implied_move": In(1),
+            "reader_first_slot": In(1),
+            "reader_place": In(PLACE),
+            "reader_valid": In(1),
+            "reader_last": In(1),
+            "program": In(ProgramWrite(self._lanes)),
+            "operand": In(OperandWrite(self._lanes)),
+            "parameters": In(ParameterWrite(self._lanes)),
+            "result_valid": Out(1),
+            "result": Out(32 * self._lanes),
+            "fault": Out(1),
+        })
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        slot, place, executes, finishes = self._walk(m)
+        op, program = self._fetch(m, slot)
+        later = [Signal(PLACE, reset_less=True), Signal(name="executes_1"), Signal(name="finishes_1")]
+        m.d.sync += [later[0].eq(place), later[1].eq(executes), later[2].eq(finishes)]
+        place, executes, finishes = later
+        known = Cat(op.opcode == code for code in OPCODE.values()).any()
+        readable = Cat((s < NUM_REGISTERS) | (s == SOURCE_A) | (s >= SOURCE_CONSTANT)
+                       | ((s >= SOURCE_PARAMETER) & (s < SOURCE_PARAMETER + 8)) for s in (op.a, op.b, op.c)).all()
+        m.d.comb += self.fault.eq(executes & (~known | ~readable | (finishes & (op.register != 0))
+                                              | (op.register >= NUM_REGISTERS)))
+        registers_write, values = self._sources(m, op, place, program)
+        opcode = Signal(6, reset_less=True)
+        m.d.sync += opcode.eq(op.opcode)
+        results = []
+        for i in range(self._lanes):
+            m.submodules[f"lane_{i}"] = lane = VectorLane()
+            part = slice(32 * i, 32 * i + 32)
+            m.d.comb += [lane.opcode.eq(opcode), *(getattr(lane, s).eq(values[s][part]) for s in SOURCES)]
+            results.append(lane.result)
+        stage = Signal(data.StructLayout({"executes": 1, "finishes": 1, "register": 4, "index": 3}))
+        m.d.comb += [stage.executes.eq(executes), stage.finishes.eq(finishes), stage.register.eq(op.register),
+                     stage.index.eq(place.index)]
+        for i in range(CYCLES + 1):
+            delayed = Signal(stage.shape(), name=f"stage_{i}")
+            m.d.sync += delayed.eq(stage)
+            stage = delayed
+        m.d.comb += [
+            registers_write.en.eq(stage.executes), registers_write.addr.eq(Cat(stage.index, stage.register)),
+            registers_write.data.eq(Cat(*results)),
+            self.result_valid.eq(stage.executes & stage.finishes), self.result.eq(Cat(*results)),
+        ]
+        return m
+
+    def _walk(self, m: Module) -> tuple[Value, data.View, Value, Value]:
+        """Slot, place, whether a group executes in it, and whether this is its last operation."""
+        active, slot, place, seen_last = Signal(), Signal(7), Signal(PLACE), Signal()
+        valid, last = Signal(2 * BATCH), Signal(2 * BATCH)
+        with m.If(self.reader_first_slot):
+            m.d.sync += [valid.bit_select(self.reader_place.as_value(), 1).eq(self.reader_valid),
+                         last.bit_select(self.reader_place.as_value(), 1).eq(self.reader_valid & self.reader_last)]
+        group_valid = valid.bit_select(place.as_value(), 1)
+        group_last = last.bit_select(place.as_value(), 1)
+        index_ends = place.index == BATCH - 1
+        finishes = slot + 1 == self.plan.num_operations
+        with m.If(active):
+            m.d.sync += [place.index.eq(place.index + 1), seen_last.eq(seen_last | group_last)]
+            with m.If(index_ends):
+                m.d.sync += slot.eq(slot + 1)
+                with m.If(slot + 1 == self.plan.slots):
+                    m.d.sync += [slot.eq(0), place.odd_batch.eq(~place.odd_batch)]
+            with m.If(finishes & Mux(self.plan.slots == 1, group_last, index_ends & (seen_last | group_last))):
+                m.d.sync += active.eq(0)
+        with m.If(self.begin):
+            m.d.sync += [active.eq(1), slot.eq(0), place.eq(0), seen_last.eq(0)]
+        return slot, place, active & group_valid & (slot < self.plan.num_operations), finishes
+
+    def _fetch(self, m: Module, slot: Value) -> tuple[data.View, Memory]:
+        """The slot's operation, a cycle later; the memory of the micro-program, for its constants."""
+        lanes = self._lanes
+        lane_bits = ceil_log2(lanes)
+        m.submodules.program_memory = memory = Memory(shape=32 * lanes, depth=(MAX_OPERATIONS + MAX_CONSTANTS) // lanes, init=[])
+        write, read = memory.write_port(), memory.read_port()
+        m.d.comb += [
+            write.en.eq(self.program.valid), write.addr.eq(self.program.line), write.data.eq(self.program.data),
+            read.addr.eq(slot >> lane_bits),
+        ]
+        lane = Signal(lane_bits, reset_less=True)
+        m.d.sync += lane.eq(slot)
+        op = Signal(MICRO_OP)
+        with m.If(self.implied_move):
+            m.d.comb += [op.opcode.eq(OPCODE["mov"]), op.a.eq(SOURCE_A)]
+        with m.Else():
+            m.d.comb += op.eq(read.data.word_select(lane, 32))
+        return op, memory
+
+    def _sources(self, m: Module, op: data.View, place: data.View, program: Memory) -> tuple:
+        """All lanes' values of the three sources, a cycle later."""
+        lanes = self._lanes
+        width, lane_bits = 32 * lanes, ceil_log2(lanes)
+        m.submodules.registers = registers = Memory(shape=width, depth=NUM_REGISTERS * BATCH, init=[])
+        m.submodules.operands = operands = Memory(shape=width, depth=2 * BATCH, init=[])
+        pairs = []
+        for name in ("even", "odd"):
+            m.submodules[f"parameters_{name}"] = memory = Memory(shape=width, depth=8 * BATCH, init=[])
+            pairs.append(memory)
+        operand_write = operands.write_port()
+        m.d.comb += [operand_write.en.eq(self.operand.valid), operand_write.addr.eq(self.operand.place.as_value()),
+                     operand_write.data.eq(self.operand.data)]
+        for i, memory in enumerate(pairs):
+            write = memory.write_port()
+            m.d.comb += [write.en.eq(self.parameters.valid),
+                         write.addr.eq(Cat(self.parameters.place.as_value(), self.parameters.pair)),
+                         write.data.eq(self.parameters.data[width * i:width * (i + 1)])]
+        values = {}
+        for name in SOURCES:
+            source = op[name]
+            ports = [registers.read_port(), operands.read_port(), *(p.read_port() for p in pairs), program.read_port()]
+            constant = Signal(7, name=f"constant_{name}")
+            addresses = [Cat(place.index, source[:4]), place.as_value(), *[Cat(place.as_value(), source[1:3])] * 2,
+                         constant >> lane_bits]
+            m.d.comb += [constant.eq(source[:6] + self.plan.num_operations),
+                         *(p.addr.eq(a) for p, a in zip(ports, addresses, strict=True))]
+            code, lane = Signal(7, name=f"code_{name}", reset_less=True), Signal(lane_bits, name=f"lane_{name}", reset_less=True)
+            m.d.sync += [code.eq(source), lane.eq(constant)]
+            value = Signal(width, name=f"value_{name}")
+            with m.If(code >= SOURCE_CONSTANT):
+                m.d.comb += value.eq(ports[4].data.word_select(lane, 32).replicate(lanes))
+            with m.Elif(code >= SOURCE_PARAMETER):
+                m.d.comb += value.eq(Mux(code[0], ports[3].data, ports[2].data))
+            with m.Elif(code == SOURCE_A):
+                m.d.comb += value.eq(ports[1].data)
+            with m.Else():
+                m.d.comb += value.eq(ports[0].data)
+            values[name] = value
+        return registers.write_port(), values
