@@ -9,7 +9,8 @@ from contextlib import contextmanager
 
 @contextmanager
 def collection_paused() -> Iterator[None]:
-    """No cycle collection inside; the collector is as before afterwards. It took a third of a first run's time."""
+    """No cycle collection inside; the collector is as before afterwards. It took 12-25 % of a first run of 41,414
+    instructions."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
