@@ -18,7 +18,7 @@ from seedchip.isa import Matmul
 from seedchip.numerics.expression import argument
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from seedchip.compiler.region import Region
     from seedchip.compiler.space import Buffer
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from seedchip.compiler.weights import Weights
     from seedchip.graph.ir import Node
 
+Place = tuple[tuple[int, ...], tuple[int, ...]]
+"""Starts and sizes of a tile over the row axes."""
 OPERANDS = "operands"
 """Scratchpad group of the matrix engine's operands."""
 
@@ -43,46 +45,58 @@ class MatrixEmitter:
     _held: dict[tuple[object, ...], tuple[Buffer, dict[str, Any], View]] = field(default_factory=dict)
     _wholes: dict[str, View] = field(default_factory=dict)
 
-    def emit(self) -> None:
+    @property
+    def num_steps(self) -> int:
+        """How often `steps` yields."""
+        tiles = prod(-(-n // size) for n, size in zip(self.region.rows, self.tiling.rows, strict=True))
+        return tiles * (1 if self.region.needs_whole_rows else -(-self.weights.columns // self.tiling.columns))
+
+    def steps(self) -> Iterator[None]:
+        """Emit the region; yields after every tile (of whole rows, if need be), so that another region's tiles can come in
+        between."""
         head = self.region.nodes[0]
         self.pairs = list(zip(head.inputs[::2], head.inputs[1::2], strict=True))
-        boxes = list(self._boxes())
         columns = [(n, min(n + self.tiling.columns, self.weights.columns))
                    for n in range(0, self.weights.columns, self.tiling.columns)]
-        batches = itertools.groupby(boxes, key=lambda b: () if self.weights.shared else b[0][:-1])
-        for _, group in batches:
-            self._batch(list(group), columns)
+        for _, group in itertools.groupby(self._boxes(), key=lambda b: () if self.weights.shared else b[0][:-1]):
+            order = self._weights_outer if self.tiling.weights_outer else self._activations_outer
+            yield from order(list(group), columns)
             self._release(lambda key: True)
 
-    def _batch(self, boxes: list[tuple[tuple[int, ...], tuple[int, ...]]], columns: list[tuple[int, int]]) -> None:
-        """All tiles that share one operand B."""
-        keep = self.tiling.keep_all
-        if self.tiling.weights_outer:
-            for first, last in columns:
-                for starts, sizes in boxes:
-                    run = self.new_run()
-                    self._tile(run, Box(starts, sizes, first, last))
-                    run.finish()
-                    if not keep:
-                        self._release(lambda key: key[0] == "a")
-                self._release(lambda key: key[0] == "w")
-            return
+    def _weights_outer(self, boxes: list[Place], columns: list[tuple[int, int]]) -> Iterator[None]:
+        """For each tile of columns, all rows."""
+        for first, last in columns:
+            for starts, sizes in boxes:
+                run = self.new_run()
+                self._tile(run, Box(starts, sizes, first, last))
+                run.finish()
+                if not self.tiling.keep_all:
+                    self._release(lambda key: key[0] == "a")
+                yield
+            self._release(lambda key: key[0] == "w")
+
+    def _activations_outer(self, boxes: list[Place], columns: list[tuple[int, int]]) -> Iterator[None]:
+        """For each tile of rows, all columns."""
+        whole = self.region.needs_whole_rows
         for starts, sizes in boxes:
             run = self.new_run()
             for first, last in columns:
                 self._tile(run, Box(starts, sizes, first, last))
-                if not self.region.needs_whole_rows:
+                if not whole:
                     run.finish()
-                if not keep:
+                if not self.tiling.keep_all:
                     self._release(lambda key: key[0] == "w")
                 if self.activations.by_columns:
                     self._release(lambda key: key[0] == "a")
-            if self.region.needs_whole_rows:
+                if not whole:
+                    yield
+            if whole:
                 self._whole_rows(run, Box(starts, sizes, 0, self.weights.columns))
+                yield
             run.finish()
             self._release(lambda key: key[0] == "a")
 
-    def _boxes(self) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    def _boxes(self) -> list[Place]:
         rows, tile = self.region.rows, self.tiling.rows
         axes = [[(s, min(size, n - s)) for s in range(0, n, size)] for n, size in zip(rows, tile, strict=True)]
         return [(tuple(s for s, _ in cut), tuple(n for _, n in cut)) for cut in itertools.product(*axes)]

@@ -114,6 +114,12 @@ def _is_tensor(shape: tuple[int, ...]) -> bool:
     return prod(shape) != max((*shape, 1)[-1], 1)
 
 
+def product_depth(head: Node, graph: Graph) -> int:
+    """Length of a product's inner sums."""
+    weights = graph.types[head.inputs[1]].shape
+    return weights[-2] if isinstance(head.op, MatMul) else prod(weights[:3])
+
+
 def product(region: Region, found: Operands, placement: Placement, share: float) -> Product:
     """Numbers for the tiling."""
     graph, head = placement.graph, region.nodes[0]

@@ -23,13 +23,9 @@ if TYPE_CHECKING:
     from seedchip.compiler.region import Region
     from seedchip.graph.ir import Node
 
-_SHARE = 0.4
-"""Part of the scratchpad that one tile may fill, so that the next can be loaded beside it."""
-
-
-def emit_rows(region: Region, builder: Builder, placement: Placement, new_run: Callable[[], TileRun],
-              share: float = _SHARE) -> None:
-    """Emit a region tile by tile."""
+def row_steps(region: Region, builder: Builder, placement: Placement, new_run: Callable[[], TileRun],
+              share: float) -> Iterator[None]:
+    """Emit a region tile by tile, each in ``share`` of the scratchpad; yields after each."""
     first = _fused(region)
     nodes = region.nodes[(region.head is not None) + (first is not None):]
     for box in _boxes(region, placement, builder.spec.scratchpad.bytes * share):
@@ -38,6 +34,7 @@ def emit_rows(region: Region, builder: Builder, placement: Placement, new_run: C
             _window(run, region, box, first)
         run.run(nodes, box)
         run.finish()
+        yield
 
 
 def _boxes(region: Region, placement: Placement, budget: float) -> Iterator[Box]:
