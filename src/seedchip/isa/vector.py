@@ -15,6 +15,8 @@ BATCH = 8
 NUM_REGISTERS = 16
 NUM_PARTIALS = 64
 """Partial sums of a row reduction; see docs/03_reference/numbers.md."""
+FOLD_LEVEL_CYCLES = 4
+"""An addition of the tree that folds partial sums: the adder's three stages and the register in front of them."""
 MAX_OPERATIONS = 64
 MAX_CONSTANTS = 64
 
@@ -124,15 +126,40 @@ def num_groups(instruction: Vector, spec: ChipSpec) -> int:
     return -(-instruction.columns // spec.vector.lanes)
 
 
+def _reads(instruction: Vector) -> int:
+    kinds = (instruction.a_kind, instruction.b_kind, instruction.c_kind)
+    return sum(k in (OperandKind.VECTOR, OperandKind.SCALAR) for k in kinds)
+
+
+def _taps(instruction: Vector) -> int:
+    return instruction.tap_y * instruction.tap_x if instruction.window else 0
+
+
 def slots_per_group(instruction: Vector) -> int:
     """Cycles that a group of lanes takes: micro-operations, scratchpad reads (one a cycle) and parameter reads (two a cycle)
-    go on side by side; a window's taps come first, one a cycle."""
-    kinds = (instruction.a_kind, instruction.b_kind, instruction.c_kind)
-    reads = sum(k in (OperandKind.VECTOR, OperandKind.SCALAR) for k in kinds)
-    busy = max(instruction.num_operations, reads, -(-instruction.num_parameters // 2), 1)
-    if not instruction.window:
-        return busy
-    return instruction.tap_y * instruction.tap_x + max(instruction.num_operations, reads - 1)
+    go on side by side; a window's taps come first, one a cycle, beside the parameter reads."""
+    reads, pairs, taps = _reads(instruction), -(-instruction.num_parameters // 2), _taps(instruction)
+    if not taps:
+        return max(instruction.num_operations, reads, pairs, 1)
+    return max(taps + max(instruction.num_operations, reads - 1), pairs)
+
+
+def first_operation_slot(instruction: Vector) -> int:
+    """Slot of a group's reads beside which its first micro-operation can run: its last operand and its last parameters are
+    then there. Taps are followed by the reads of B and C."""
+    reads, pairs, taps = _reads(instruction), -(-instruction.num_parameters // 2), _taps(instruction)
+    return max(taps + reads - 2 if taps else reads - 1, taps, pairs - 1)
+
+
+def drain_cycles(instruction: Vector, spec: ChipSpec) -> int:
+    """Cycles from the last slot to the completion of an instruction.
+
+    The micro-operations follow the reads `first_operation_slot` slots behind, so a group's last one may be as much later
+    than its slots end. A reduction's last row goes through a tree of log2(`NUM_PARTIALS`) additions.
+    """
+    late = max(0, first_operation_slot(instruction) + instruction.num_operations - slots_per_group(instruction))
+    fold = FOLD_LEVEL_CYCLES * (NUM_PARTIALS.bit_length() - 1) if instruction.reduce else 0
+    return spec.vector.pipeline_cycles + BATCH * late + fold
 
 
 def vector_cycles(instruction: Vector, spec: ChipSpec) -> int:

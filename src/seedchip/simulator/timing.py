@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from seedchip.isa import WORD_BYTES, Engine, Halt, Load, Matmul, Store, Vector
 from seedchip.isa.dma import transfer_cycles
-from seedchip.isa.vector import vector_cycles
+from seedchip.isa.vector import drain_cycles, vector_cycles
 from seedchip.simulator.collection import collection_paused
 
 if TYPE_CHECKING:
@@ -251,7 +251,9 @@ class _Run:
             self._begin_matrix(i, now)
         elif engine == _VECTOR:
             line.busy[i] = cost
-            line.completed[i] = line.released[i] = now + cost + self.spec.vector.pipeline_cycles
+            instruction = self.program[i]
+            assert isinstance(instruction, Vector)
+            line.completed[i] = line.released[i] = now + cost + drain_cycles(instruction, self.spec)
         elif not self._begin_transfer(engine, i, now):
             return False
         return True
