@@ -4,7 +4,13 @@ from __future__ import annotations
 
 
 class ModelError(ValueError):
-    """A model file that is damaged, unsafe, or asks for what no chip could run."""
+    """A model file that is damaged, unsafe, or asks for what no chip could run.
+
+    The message is one printable line whatever names the file holds.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__("".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in message))
 
 
 class UnsupportedOperator(ModelError):

@@ -112,6 +112,7 @@ def _check_graph(graph: onnx.GraphProto, label: str, depth: int, outer: set[str]
     """Checks names and order of one graph and the graphs inside it; sorts its nodes. Returns the number of nodes."""
     if depth > MAX_GRAPH_DEPTH:
         raise ModelError(f"{label}: graphs must not be nested deeper than {MAX_GRAPH_DEPTH}; flatten the model")
+    _check_text(graph, label)
     names: set[str] = set()
     initializers = {t.name for t in graph.initializer} | {t.values.name for t in graph.sparse_initializer}
     _claim(names, (t.name for t in graph.initializer), label, "initializer")
@@ -132,6 +133,19 @@ def _check_graph(graph: onnx.GraphProto, label: str, depth: int, outer: set[str]
             raise ModelError(f"{label}: graph output {value.name!r} must be made by a node, but none makes it; "
                              "export the model again")
     return len(graph.node) + sum(_check_graph(a, label, depth + 1, visible) for a in _subgraphs(graph.node))
+
+
+def _check_text(graph: onnx.GraphProto, label: str) -> None:
+    """Protobuf hands names that are not UTF-8 out as bytes: they are refused before anything compares them."""
+    values = [*graph.input, *graph.output, *(t for t in graph.initializer)]
+    texts = [graph.name, *(v.name for v in values)]
+    texts += [d.dim_param for v in (*graph.input, *graph.output) for d in v.type.tensor_type.shape.dim]
+    texts += [e for t in graph.initializer for pair in t.external_data for e in (pair.key, pair.value)]
+    for node in graph.node:
+        texts += [node.name, node.op_type, node.domain, *node.input, *node.output]
+        texts += [text for a in node.attribute for text in (a.name, a.ref_attr_name)]
+    if not all(isinstance(text, str) for text in texts):
+        raise ModelError(f"{label}: every name must be valid UTF-8, but one is not; export the model again")
 
 
 def _claim(names: set[str], new: Iterable[str], label: str, kind: str) -> None:

@@ -42,7 +42,7 @@ def zero_point(call: Call, index: int, codes: Tensor) -> Value:
         return np.array(-codes.offset, np.float32)
     value = call.value(index)
     if isinstance(value, np.ndarray):
-        return value.astype(np.float32) - codes.offset
+        return np.asarray(value.astype(np.float32) - codes.offset)
     difference = value.offset - codes.offset
     plain = Tensor(value.name, value.type)
     return call.build.map(lambda z: apply("add", z, float(difference)), plain) if difference else plain
@@ -268,7 +268,7 @@ def _with_bias(call: Call, total: Tensor, constant: np.ndarray | float, bias: in
 def _known_zero(call: Call, index: int, codes: Tensor) -> np.ndarray:
     if not call.has(index):
         return np.array(-codes.offset, np.float32)
-    return call.const(index, "the weights' zero point").astype(np.float32) - codes.offset
+    return np.asarray(call.const(index, "the weights' zero point").astype(np.float32) - codes.offset)
 
 
 def _centred_weights(call: Call, w: Tensor, zero: np.ndarray) -> list[Tensor]:

@@ -72,7 +72,12 @@ class _Tail:
         self.inputs.append(term)
         return argument(len(self.inputs) - 1)
 
-    def subtract(self, zero: Term, sums: Term) -> None:
+    def subtract(self, zero: Term, sums: str) -> None:
+        """Takes ``zero * sums`` off, multiplied at once where both are known."""
+        if not isinstance(zero, str) and sums in self.new.constants:
+            known = self.new.constants[sums] * np.float32(zero or 0.0)
+            self.value = apply("sub", self.value, self.leaf(self.new.constant(known, "correction")))
+            return
         self.value = apply("sub", self.value, apply("mul", self.leaf(zero), self.leaf(sums)))
 
     def scale(self, a: Term, b: Term) -> None:

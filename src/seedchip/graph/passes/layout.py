@@ -129,6 +129,11 @@ class _Sinking:
         shape = self.old.types[node.inputs[0]].shape
         groups = _groups(shape, op.shape)
         ranked = None if groups is None else _ranked(groups, shape, view.order)
+        if groups is not None and ranked is None:
+            order = _channels_last(groups, view.order)
+            if order is not None:
+                view = View(self._as(node.inputs[0], order), order)
+                ranked = _ranked(groups, shape, order)
         if ranked is None:
             return self._ordinary(node)
         axes = [j for _, made in ranked for j in made]
@@ -192,3 +197,16 @@ def _ranked(groups: Groups, shape: tuple[int, ...], order: Order) -> Groups | No
             last = float(places[0])
         keyed.append((last, number, (old, made)))
     return [group for _, _, group in sorted(keyed, key=lambda k: k[:2])]
+
+
+def _channels_last(groups: Groups, order: Order) -> Order | None:
+    """An order that brings the axes of each group together and leaves the innermost group of the base innermost.
+
+    None where that group is the last one anyway: then the plain order serves as well.
+    """
+    innermost = order.index(len(order) - 1)
+    filled = [old for old, _ in groups if old]
+    if innermost in filled[-1]:
+        return None
+    placed = [axis for old in sorted(filled, key=lambda old: max(order[i] for i in old)) for axis in old]
+    return inverse(placed)
