@@ -1,7 +1,7 @@
 """Ranges of activations, observed by running the binary32 graph on calibration data.
 
-One pass keeps, per tensor, a histogram of magnitudes (whose range doubles as needed) and per-channel figures. The
-clipping threshold is the largest magnitude, a percentile of them, or the one of least expected squared error.
+One pass keeps, per channel, a histogram of magnitudes (whose range doubles as needed) and moments. The clipping
+threshold is the largest magnitude, a percentile of them, or the one of least expected squared error.
 """
 
 from __future__ import annotations
@@ -19,90 +19,106 @@ from seedchip.quantise.errors import QuantiseError
 
 Method = Literal["minmax", "percentile", "mse"]
 METHODS = ("minmax", "percentile", "mse")
-NUM_BINS = 2048
+NUM_BINS = 256
+FRACTIONS = np.linspace(0.1, 1.0, 46)
+"""Thresholds that the least-squares search tries, as shares of the largest magnitude."""
 Feeds = Mapping[str, np.ndarray]
 
 
 @dataclass
 class Statistics:
-    """What was seen of one tensor; channels are its last axis."""
+    """What was seen of one tensor; channels are its last axis. All arrays have one entry, or one row, a channel."""
 
-    absmax: float = 0.0
-    histogram: np.ndarray = field(default_factory=lambda: np.zeros(NUM_BINS, np.int64))
-    width: float = 0.0
-    """magnitude that the histogram spans"""
     count: int = 0
     """rows seen, a row being one position of all axes but the last"""
-    channel_low: np.ndarray = field(default_factory=lambda: np.zeros(0))
-    """smallest value, at most 0, of every channel"""
-    channel_high: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    low: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    """smallest value, at most 0"""
+    high: np.ndarray = field(default_factory=lambda: np.zeros(0))
     """largest value, at least 0"""
-    channel_sum: np.ndarray = field(default_factory=lambda: np.zeros(0))
-    channel_square: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    total: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    square: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    histogram: np.ndarray = field(default_factory=lambda: np.zeros((0, NUM_BINS), np.int32))
+    """magnitudes, in bins of `width` / NUM_BINS"""
+    width: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
     def update(self, x: np.ndarray) -> None:
         """Adds the values of one run; ``x`` is finite."""
         if not x.size:
             return
         rows = x.reshape(-1, x.shape[-1] if x.ndim else 1).astype(np.float64)
-        magnitudes = np.abs(rows)
-        if not self.channel_sum.size:
-            self.channel_low, self.channel_high, self.channel_sum, self.channel_square = np.zeros((4, rows.shape[1]))
-        self.channel_low = np.minimum(self.channel_low, rows.min(axis=0))
-        self.channel_high = np.maximum(self.channel_high, rows.max(axis=0))
-        self.channel_sum = self.channel_sum + rows.sum(axis=0)
-        self.channel_square = self.channel_square + np.einsum("ij,ij->j", rows, rows)
+        if not self.count:
+            self.low, self.high, self.total, self.square, self.width = np.zeros((5, rows.shape[1]))
+            self.histogram = np.zeros((rows.shape[1], NUM_BINS), np.int32)
+        self.low = np.minimum(self.low, rows.min(axis=0))
+        self.high = np.maximum(self.high, rows.max(axis=0))
+        self.total = self.total + rows.sum(axis=0)
+        self.square = self.square + np.einsum("ij,ij->j", rows, rows)
         self.count += len(rows)
-        self.absmax = max(float(self.channel_high.max()), float(-self.channel_low.min()))
         self._widen()
-        if self.width:
-            index = np.minimum((magnitudes * (NUM_BINS / self.width)).astype(np.int64), NUM_BINS - 1)
-            self.histogram = self.histogram + np.bincount(index.reshape(-1), minlength=NUM_BINS)
+        bins = np.abs(rows) * (NUM_BINS / np.where(self.width > 0, self.width, 1.0))
+        index = np.minimum(bins, NUM_BINS - 1).astype(np.int64) + NUM_BINS * np.arange(rows.shape[1])
+        self.histogram += np.bincount(index.reshape(-1), minlength=self.histogram.size).reshape(
+            self.histogram.shape).astype(np.int32)
 
     def _widen(self) -> None:
-        if not self.width:
-            self.width = self.absmax
-            return
-        while self.absmax > self.width:
-            folded = self.histogram.reshape(-1, 2).sum(axis=1)
-            self.histogram = np.concatenate([folded, np.zeros(NUM_BINS // 2, np.int64)])
-            self.width *= 2
+        """Doubles the range of histograms that have become too narrow."""
+        fresh = self.width == 0
+        self.width[fresh] = self.magnitude[fresh]
+        while (narrow := self.magnitude > self.width).any():
+            folded = self.histogram[narrow].reshape(-1, NUM_BINS // 2, 2).sum(axis=2)
+            self.histogram[narrow] = np.pad(folded, ((0, 0), (0, NUM_BINS // 2)))
+            self.width[narrow] *= 2
 
     @property
-    def channel_mean(self) -> np.ndarray:
-        return self.channel_sum / max(self.count, 1)
+    def magnitude(self) -> np.ndarray:
+        """Largest magnitude of every channel."""
+        return np.maximum(self.high, -self.low)
 
     @property
-    def channel_power(self) -> np.ndarray:
+    def absmax(self) -> float:
+        return float(self.magnitude.max(initial=0.0))
+
+    @property
+    def mean(self) -> np.ndarray:
+        return self.total / max(self.count, 1)
+
+    @property
+    def power(self) -> np.ndarray:
         """Mean square of every channel."""
-        return self.channel_square / max(self.count, 1)
+        return self.square / max(self.count, 1)
 
-    def clipped_power(self, threshold: float) -> float:
-        """Squared error of clipping magnitudes at ``threshold``, per row, summed over channels."""
-        centres = (np.arange(NUM_BINS) + 0.5) * (self.width / NUM_BINS)
-        return float(self.histogram @ np.maximum(centres - threshold, 0.0) ** 2) / max(self.count, 1)
+    @property
+    def _centres(self) -> np.ndarray:
+        return (np.arange(NUM_BINS) + 0.5) * (self.width[:, None] / NUM_BINS)
 
-    def threshold(self, method: Method, percentile: float = 99.99) -> float:
-        """Magnitude that the largest code stands for."""
-        if method == "minmax" or not self.width:
-            return self.absmax
-        edges = np.arange(1, NUM_BINS + 1) * (self.width / NUM_BINS)
+    def clipped_power(self, threshold: np.ndarray) -> np.ndarray:
+        """Mean squared error, per channel, of clipping magnitudes at ``threshold`` (broadcast)."""
+        beyond = np.maximum(self._centres - np.reshape(threshold, (-1, 1)), 0.0)
+        return np.einsum("ij,ij->i", self.histogram, beyond**2) / max(self.count, 1)
+
+    def thresholds(self, method: Method, percentile: float, levels: int) -> np.ndarray:
+        """Magnitude that the largest of ``levels`` steps stands for, with a scale for every channel."""
+        if method == "minmax":
+            return self.magnitude
         if method == "percentile":
-            share = np.cumsum(self.histogram) / self.histogram.sum()
-            return min(float(edges[np.searchsorted(share, percentile / 100)]), self.absmax)
-        return min(self._least_squares(edges), self.absmax)
+            share = np.cumsum(self.histogram, axis=1) / max(self.count, 1)
+            edges = (np.argmax(share >= percentile / 100, axis=1) + 1) * (self.width / NUM_BINS)
+            return np.minimum(edges, self.magnitude)
+        errors = [self.clipped_power(f * self.magnitude) + (f * self.magnitude / levels) ** 2 / 12 for f in FRACTIONS]
+        return FRACTIONS[np.argmin(errors, axis=0)] * self.magnitude
 
-    def _least_squares(self, edges: np.ndarray) -> float:
-        """Threshold t of least error: clipping beyond t plus uniform noise (t / 127)**2 / 12 below it."""
-        centres = edges - self.width / (2 * NUM_BINS)
-        best, best_error = self.absmax, np.inf
-        for t in self.absmax * np.linspace(0.2, 1.0, 81):
-            clipped = np.maximum(centres - t, 0.0)
-            inside = centres <= t
-            error = float(self.histogram @ (clipped**2) + self.histogram[inside].sum() * (t / 127) ** 2 / 12)
-            if error < best_error:
-                best, best_error = float(t), error
-        return best
+    def threshold(self, method: Method, percentile: float, levels: int) -> float:
+        """The same with one scale for the whole tensor."""
+        if method == "minmax" or not self.absmax:
+            return self.absmax
+        if method == "percentile":
+            order = np.argsort(self._centres, axis=None)
+            share = np.cumsum(self.histogram.reshape(-1)[order]) / max(self.histogram.sum(), 1)
+            centre = self._centres.reshape(-1)[order][np.argmax(share >= percentile / 100)]
+            return min(float(centre), self.absmax)
+        errors = [float(self.clipped_power(np.array(f * self.absmax)).mean()) + (f * self.absmax / levels) ** 2 / 12
+                  for f in FRACTIONS]
+        return float(FRACTIONS[np.argmin(errors)]) * self.absmax
 
 
 def observe(graph: Graph, feeds: Sequence[Feeds], names: Iterable[str]) -> dict[str, Statistics]:

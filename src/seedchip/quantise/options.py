@@ -38,7 +38,7 @@ class QuantiseOptions:
     ``bias_correction``: the mean error of rounded weights is taken out of the layer's bias.
     ``asymmetric``: activations that are not centred get a zero point, which padding and bias take in at no cost.
     ``layers``: precision of single layers, by the name of the tensor that the matrix node defines.
-    ``cosine`` and ``layer_sqnr_db`` are the targets of precision "auto"; ``percentile`` belongs to that method.
+    ``cosine`` is the target of precision "auto" for every output; ``percentile`` belongs to that method.
     """
 
     activations: Literal["auto", "static", "dynamic"] = "auto"
@@ -48,7 +48,6 @@ class QuantiseOptions:
     asymmetric: bool = True
     percentile: float = 99.99
     cosine: float = 0.999
-    layer_sqnr_db: float = 15.0
     layers: Mapping[str, Literal["int8", "int16", "int24"]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

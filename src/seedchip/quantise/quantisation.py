@@ -10,6 +10,7 @@ from seedchip.numerics.limbs import NUM_LIMBS
 from seedchip.quantise.automatic import Search
 from seedchip.quantise.calibration import METHODS, Feeds, Method, Statistics, observe
 from seedchip.quantise.errors import QuantiseError
+from seedchip.quantise.hoist import hoist_row_factors
 from seedchip.quantise.options import PRECISIONS, LayerChoice, Precision, QuantiseOptions
 from seedchip.quantise.rewrite import Rewriter
 from seedchip.quantise.scales import ScaleRule
@@ -33,6 +34,7 @@ def quantise(graph: Graph, *, precision: Precision = "int8", calibration: Sequen
         QuantiseError: unknown choices, static scales or "auto" without calibration, or numbers that are not finite.
     """
     _check_choices(graph, precision, calibration, method, options)
+    graph = hoist_row_factors(graph)
     layers = [node.output for node in graph.nodes if is_float_matrix(graph, node)]
     static = calibration is not None and options.activations != "dynamic"
     num_limbs = NUM_LIMBS.get(precision, 1)

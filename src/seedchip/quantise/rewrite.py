@@ -254,7 +254,7 @@ class Rewriter:
         statistics = self.statistics.get(node.inputs[0])
         if statistics is None or not self.rule.options.bias_correction:
             return None
-        mean = statistics.channel_mean / scale.scale if scale.scale.ndim else statistics.channel_mean
+        mean = statistics.mean / scale.scale if scale.scale.ndim else statistics.mean
         if isinstance(node.op, MatMul):
             return np.expand_dims(mean @ error, -2)
         by_channel = error * _spread(node, mean, error.shape)

@@ -67,9 +67,10 @@ class ScaleRule:
 
     def bounds(self, statistics: Statistics) -> tuple[float, float]:
         """Smallest and largest value (0 among them) that int8 codes have to hold."""
-        threshold = statistics.threshold(self.method, self.options.percentile)
-        return max(float(statistics.channel_low.min(initial=0.0)), -threshold), \
-            min(float(statistics.channel_high.max(initial=0.0)), threshold)
+        low, high = float(statistics.low.min(initial=0.0)), float(statistics.high.max(initial=0.0))
+        levels = 127 if -low > high / 2 or not self.options.asymmetric else 255
+        threshold = statistics.threshold(self.method, self.options.percentile, levels)
+        return max(low, -threshold), min(high, threshold)
 
 
 def affine_scale(low: float, high: float, *, symmetric: bool) -> AffineScale:
@@ -108,7 +109,7 @@ def activation_scales(graph: Graph, storage: Storage, choices: Mapping[str, Laye
         if len(storage.members(name)) == 1 and name in statistics:
             weights = _meeting_weights(graph, name, consumers[name], choices)
             if weights:
-                scales[name] = _equalised(statistics[name], weights, scales[name])
+                scales[name] = _equalised(rule, statistics[name], weights, scales[name])
     return scales
 
 
@@ -142,34 +143,38 @@ def by_input_channel(node: Node, weights: np.ndarray) -> np.ndarray:
     return w.reshape(height * width, channels, groups, filters // groups).transpose(2, 1, 0, 3)
 
 
-def _equalised(statistics: Statistics, weights: list[np.ndarray], shared: AffineScale) -> AffineScale:
+def _equalised(rule: ScaleRule, statistics: Statistics, weights: list[np.ndarray],
+               shared: AffineScale) -> AffineScale:
     """The per-channel scale of least expected error, or ``shared`` itself."""
-    bounds = _channel_bounds(statistics.channel_low, statistics.channel_high, shared.zero)
-    if not bounds.size or bounds.max() <= 0 or any(w.shape[0] * w.shape[1] != len(bounds) for w in weights):
+    widest = _channel_bounds(statistics.low, statistics.high, shared.zero)
+    if not widest.size or widest.max() <= 0 or any(w.shape[0] * w.shape[1] != len(widest) for w in weights):
         return shared
-    x = np.maximum(bounds, 1e-3 * bounds.max())
+    levels = max(127 - shared.zero, 128 + shared.zero)
+    kept = statistics.thresholds(rule.method, rule.options.percentile, levels)
+    x = widest * kept / np.where(statistics.magnitude > 0, statistics.magnitude, 1.0)
+    x = np.maximum(x, 1e-3 * x.max())
     w = np.maximum.reduce([np.abs(a).max(axis=(2, 3)).reshape(-1) for a in weights])
     w = np.maximum(w, max(1e-3 * float(w.max()), 1e-30))
-    clipped = statistics.clipped_power(float(shared.scale) * max(127 - shared.zero, 128 + shared.zero))
-    best, scale = shared, np.broadcast_to(shared.scale, x.shape)
-    best_error = _expected_error(statistics, weights, scale) \
-        + clipped / len(x) * sum(float(np.sum(a**2)) for a in weights)
+    best, best_error = shared, _expected_error(statistics, weights, np.broadcast_to(shared.scale, x.shape), levels)
     for exponent in EXPONENTS:
         move = x**exponent / w ** (1 - exponent)
-        candidate = np.minimum(move * np.max(x / move), bounds.max())
-        error = _expected_error(statistics, weights, candidate)
+        candidate = np.minimum(move * np.max(x / move), widest.max())
+        error = _expected_error(statistics, weights, candidate, levels)
         if error < MIN_GAIN * best_error:
             best, best_error = AffineScale(candidate, shared.zero), error
     return best
 
 
-def _expected_error(statistics: Statistics, weights: list[np.ndarray], scale: np.ndarray) -> float:
-    """Squared error of one output position, summed over filters, that uniform rounding of both operands makes."""
+def _expected_error(statistics: Statistics, weights: list[np.ndarray], scale: np.ndarray, levels: int) -> float:
+    """Squared error of one output position, summed over filters: x rounded and clipped, weights rounded."""
+    noise = scale**2 / 12 + statistics.clipped_power(scale * levels)
     total = 0.0
     for w in weights:
-        groups, channels, taps, _ = w.shape
+        groups, channels, _, _ = w.shape
         moved = w * scale.reshape(groups, channels, 1, 1)
-        step = np.abs(moved).max(axis=(1, 2)) / limit(1)
-        power = (statistics.channel_power / scale**2).reshape(groups, channels).sum(axis=1)
-        total += float(np.sum(moved**2)) / 12 + taps * float(power @ np.sum(step**2, axis=1)) / 12
+        step = np.abs(moved).max(axis=(1, 2), keepdims=True) / limit(1)
+        step = np.where(step > 0, step, 1.0)
+        lost = (moved - np.rint(moved / step) * step).reshape(len(scale), -1) / scale[:, None]
+        total += float(noise @ np.sum(w.reshape(len(scale), -1) ** 2, axis=1))
+        total += float(statistics.power @ np.sum(lost**2, axis=1))
     return total
