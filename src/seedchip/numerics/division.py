@@ -58,7 +58,7 @@ def _corrected(guess: Expression, residual: Expression, slope: tuple[float, ...]
 
 
 def divide_normal(a: Expression, b: Expression) -> Expression:
-    """a / b for 2**-126 <= |b| <= 2**125, as a product with the reciprocal."""
+    """a / b for 2**-126 <= |b| <= 2**125, as a product with the reciprocal: within 2.5 ulp."""
     return apply("mul", a, reciprocal_normal(b))
 
 

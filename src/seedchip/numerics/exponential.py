@@ -74,7 +74,7 @@ def exp(x: Expression) -> Expression:
 
 
 def exp_nonpositive(x: Expression) -> Expression:
-    """e ** x for x <= 0, for softmax: within ``2**-24`` absolutely; 0 below -87.68."""
+    """e ** x for x <= 0, for softmax: within 1.3e-7 absolutely; 0 below -87.68."""
     power, rest = _reduce(apply("max", x, -87.9), bias=127, precise=False)
     return apply("mul", _exp_polynomial(rest), power)
 
@@ -176,7 +176,8 @@ def power(a: Expression, b: Expression) -> Expression:
     """a ** b as exp(b log |a|) with the logarithm in two parts; for a < 0 only integer b, else NaN.
 
     Subnormal bases and results count as 0; infinite b gives NaN, a NaN operand too (also with b = 0 or a = 1); the sign
-    of a negative base is kept for odd |b| < 2**22.
+    of a negative base is kept for odd |b| < 2**22. Within 4 ulp in 2**22 random pairs with a in 1e-3..1e3 and |b| <= 8;
+    within 10 with a in 1e-30..1e30 and |b| <= 1.2.
     """
     product, rest = _power_exponent(a, b, _log_parts(absolute(a)))
     scale, r = _reduce(product, bias=126)

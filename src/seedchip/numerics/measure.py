@@ -71,7 +71,7 @@ def _gelu(x: np.ndarray) -> np.ndarray:
 
 
 def _gelu_tanh(x: np.ndarray) -> np.ndarray:
-    inside = np.clip(x, -40.0, 40.0)
+    inside = np.clip(x, -12.0, 12.0)
     return np.asarray(x / (1 + np.exp(-2 * math.sqrt(2 / math.pi) * (inside + 0.044715 * inside**3))))
 
 
