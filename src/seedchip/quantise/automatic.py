@@ -1,9 +1,9 @@
 """Precision "auto": the cheapest way to run every layer such that the network's error stays within its bound.
 
 Rounding errors of different layers are nearly uncorrelated, so the error power at the outputs is close to the sum of
-what each layer causes alone. Each layer's share is measured once, by putting its int8 result into the binary32 network.
-Layers are then raised in order of error removed per cycle spent until the sum is small enough, and the network is run to
-check; what the sum missed corrects the next round.
+what each layer causes alone. Each layer's share is measured once, by putting its int8 result into the binary32
+network. Layers are then raised in order of error removed per cycle spent until the sum is small enough, and the network
+is run to check; what the sum missed corrects the next round.
 """
 
 from __future__ import annotations
