@@ -1,0 +1,111 @@
+"""BERT-base with random weights, for cycle counts: 12 layers, width 768, 12 heads, feed-forward 3072.
+
+Devlin et al. 2019, as an exporter writes it at opset 17: attention by Reshape, Transpose, MatMul and Softmax with an
+additive mask, GELU by Erf, LayerNormalization with epsilon 1e-12. Embeddings are looked up inside, the pooler is left
+out (the output is the last hidden state, as for retrieval and tagging). Weights have deviation 0.02, as BERT begins.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from seedchip.zoo.entry import Entry, Feeds, agreement
+from seedchip.zoo.fetch import cache_folder, write_once
+from seedchip.zoo.graph_writer import GraphWriter
+
+LAYERS, WIDTH, HEADS, FEED_FORWARD = 12, 768, 12, 3072
+HEAD_WIDTH = WIDTH // HEADS
+VOCABULARY, POSITIONS, TYPES = 30_522, 512, 2
+SEQUENCE = 128
+SEED = 768
+MASKED = np.float32(-10_000)
+"""Added to the score of a token that is padding (google-research/bert, `attention_layer`)."""
+
+
+class _Network:
+    def __init__(self) -> None:
+        self.writer = GraphWriter("bert-base", "seedchip.zoo")
+        self.generator = np.random.default_rng(SEED)
+
+    def weight(self, *shape: int) -> str:
+        return self.writer.constant(self.generator.standard_normal(shape, np.float32) * np.float32(0.02))
+
+    def linear(self, x: str, sizes: tuple[int, int]) -> str:
+        return self.writer.node("Add", self.writer.node("MatMul", x, self.weight(*sizes)), self.weight(sizes[1]))
+
+    def normalise(self, x: str, name: str | None = None) -> str:
+        scale = self.writer.constant(self.generator.uniform(0.8, 1.2, WIDTH).astype(np.float32))
+        return self.writer.node("LayerNormalization", x, scale, self.weight(WIDTH), name=name, axis=-1, epsilon=1e-12)
+
+    def heads(self, x: str, order: list[int]) -> str:
+        """``[batch, sequence, width]`` to ``[batch, head, ...]`` in the order of axes wanted."""
+        shape = self.writer.constant(np.array([0, 0, HEADS, HEAD_WIDTH], np.int64))
+        return self.writer.node("Transpose", self.writer.node("Reshape", x, shape), perm=order)
+
+    def attend(self, x: str, mask: str) -> str:
+        query, key, value = (self.heads(self.linear(x, (WIDTH, WIDTH)), order)
+                             for order in ([0, 2, 1, 3], [0, 2, 3, 1], [0, 2, 1, 3]))
+        scale = self.writer.constant(np.array(HEAD_WIDTH**0.5, np.float32))
+        scores = self.writer.node("Div", self.writer.node("MatMul", query, key), scale)
+        weights = self.writer.node("Softmax", self.writer.node("Add", scores, mask), axis=-1)
+        mixed = self.writer.node("Transpose", self.writer.node("MatMul", weights, value), perm=[0, 2, 1, 3])
+        shape = self.writer.constant(np.array([0, 0, WIDTH], np.int64))
+        return self.linear(self.writer.node("Reshape", mixed, shape), (WIDTH, WIDTH))
+
+    def gelu(self, x: str) -> str:
+        """x / 2 * (1 + erf(x / sqrt 2)), Hendrycks & Gimpel 2016."""
+        root, one, half = (self.writer.constant(np.array(v, np.float32)) for v in (2**0.5, 1, 0.5))
+        erf = self.writer.node("Erf", self.writer.node("Div", x, root))
+        return self.writer.node("Mul", self.writer.node("Mul", x, self.writer.node("Add", erf, one)), half)
+
+    def mask(self, attention_mask: str) -> str:
+        axes, one, masked = (self.writer.constant(v) for v in (np.array([1, 2], np.int64), np.array(1, np.float32),
+                                                              np.array(MASKED)))
+        kept = self.writer.node("Cast", self.writer.node("Unsqueeze", attention_mask, axes), to=1)
+        return self.writer.node("Mul", self.writer.node("Sub", one, kept), masked)
+
+    def embed(self, input_ids: str, token_type_ids: str) -> str:
+        words = self.writer.node("Gather", self.weight(VOCABULARY, WIDTH), input_ids)
+        types = self.writer.node("Gather", self.weight(TYPES, WIDTH), token_type_ids)
+        places = self.weight(POSITIONS, WIDTH)
+        start, end, axis = (self.writer.constant(np.array([v], np.int64)) for v in (0, SEQUENCE, 0))
+        used = self.writer.node("Slice", places, start, end, axis)
+        return self.normalise(self.writer.node("Add", self.writer.node("Add", words, types), used))
+
+    def bytes(self) -> bytes:
+        names = ("input_ids", "attention_mask", "token_type_ids")
+        ids, attention_mask, types = (self.writer.input(n, np.int64, ("batch", SEQUENCE)) for n in names)
+        mask, x = self.mask(attention_mask), self.embed(ids, types)
+        for layer in range(LAYERS):
+            x = self.normalise(self.writer.node("Add", self.attend(x, mask), x))
+            y = self.linear(self.gelu(self.linear(x, (WIDTH, FEED_FORWARD))), (FEED_FORWARD, WIDTH))
+            x = self.normalise(self.writer.node("Add", y, x), "last_hidden_state" if layer == LAYERS - 1 else None)
+        self.writer.output(x, np.float32, ("batch", SEQUENCE, WIDTH))
+        return self.writer.bytes()
+
+
+def model() -> Path:
+    """The network in the cache, 436 MB; generated by a fixed seed when it is not there."""
+    path = cache_folder("models") / "bert-base-r1.onnx"
+    if not path.is_file():
+        write_once(path, lambda partial: partial.write_bytes(_Network().bytes()))
+    return path
+
+
+def _sentences(seed: int, count: int) -> list[Feeds]:
+    """Token rows by a fixed seed, padded at the end like sentences of 32 to 128 tokens."""
+    generator = np.random.default_rng(seed)
+    feeds = []
+    for length in generator.integers(32, SEQUENCE + 1, count):
+        mask = (np.arange(SEQUENCE) < length).astype(np.int64)[None]
+        ids = generator.integers(1000, VOCABULARY, (1, SEQUENCE)) * mask
+        feeds.append({"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(mask)})
+    return feeds
+
+
+def bert_base() -> Entry:
+    return Entry(name="bert-base", description="BERT-base, sequence 128, with random weights, for cycle counts",
+                 licence="Apache-2.0 (made here)", model=model, samples=lambda: _sentences(1, 4), score=agreement,
+                 calibration=lambda: _sentences(2, 4), shapes={"batch": 1}, trained=False)
