@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import prod
 from typing import TYPE_CHECKING, Any, Protocol
 
 from seedchip.compiler.transfer import load
@@ -28,21 +29,30 @@ class ChannelSlice:
         return self.last - self.first
 
 
+Fetched = tuple[dict[str, Any], View]
+"""Fields of the matrix engine's instruction, and the stretch of the scratchpad that it reads."""
+
+
 class Activations(Protocol):
     """Operand A of a matrix product."""
 
-    channels: int
-    """length of the inner product at one kernel position"""
-    kernel: tuple[int, int]
-    """kernel positions that the engine walks"""
-    by_columns: bool
-    """each tile of output columns reads its own channels (grouped convolution)"""
+    @property
+    def channels(self) -> int:
+        """Length of the inner product at one kernel position."""
+
+    @property
+    def kernel(self) -> tuple[int, int]:
+        """Kernel positions that the engine walks."""
+
+    @property
+    def by_columns(self) -> bool:
+        """Each tile of output columns reads its own channels (grouped convolution)."""
 
     def tile_bytes(self, sizes: tuple[int, ...], channels: int, columns: int) -> int:
         """Scratchpad bytes of one tile."""
 
-    def fetch(self, builder: Builder, name: str, box: Box, channels: ChannelSlice, address: int) -> tuple[dict[str, Any], View]:
-        """Load the tile to ``address``; fields of the instruction, and what it reads."""
+    def fetch(self, builder: Builder, name: str, box: Box, channels: ChannelSlice, address: int) -> Fetched:
+        """Load the tile to ``address``."""
 
 
 @dataclass(frozen=True)
@@ -58,14 +68,12 @@ class Rows:
     def tile_bytes(self, sizes: tuple[int, ...], channels: int, columns: int) -> int:
         return standard_bytes((*sizes, channels), "int8", self.spec.channel_granule)
 
-    def fetch(self, builder: Builder, name: str, box: Box, channels: ChannelSlice, address: int) -> tuple[dict[str, Any], View]:
+    def fetch(self, builder: Builder, name: str, box: Box, channels: ChannelSlice, address: int) -> Fetched:
         view = self.views[name]
         local = standard(address, (*box.sizes, channels.size), "int8", self.spec.channel_granule)
         source = view.slice((*box.starts, channels.first), (*box.sizes, channels.size))
         load(builder, source, local)
-        count = 1
-        for n in box.sizes:
-            count *= n
+        count = prod(box.sizes)
         pitch = row_bytes(channels.size, "int8", self.spec.channel_granule)
         fields = {"activation_address": address, "activation_stride_x": pitch, "size_x": count, "limit_x": count}
         return fields, local
@@ -113,7 +121,7 @@ class Image:
         pixel = self._shape[3] if self.packed else row_bytes(depth, "int8", self.spec.channel_granule)
         return height * width * pixel + self.spec.matrix.rows
 
-    def fetch(self, builder: Builder, name: str, box: Box, channels: ChannelSlice, address: int) -> tuple[dict[str, Any], View]:
+    def fetch(self, builder: Builder, name: str, box: Box, channels: ChannelSlice, address: int) -> Fetched:
         image, y0, x0 = box.starts
         _, size_y, size_x = box.sizes
         first_y, height, origin_y = self.axis(0).span(y0, size_y)
@@ -127,11 +135,12 @@ class Image:
         fields = {"activation_address": address, "activation_stride_y": width * pixel, "size_y": size_y, "size_x": size_x,
                   "step_y": op.strides[0], "dilation_y": op.dilations[0], "origin_y": origin_y, "limit_y": height,
                   "pad_value": op.pad_value}
-        if self.packed:
-            fields |= {"activation_stride_x": op.strides[1] * pixel, "limit_x": size_x}
+        if self.packed:  # a kernel row is one run of bytes: a slice of it begins so many bytes later
+            fields |= {"activation_address": address + channels.first, "activation_stride_x": op.strides[1] * pixel,
+                       "limit_x": size_x}
             return fields, replace(local, shape=(*local.shape[:-1], depth + self.spec.matrix.rows))
-        fields |= {"activation_stride_n": self.block, "activation_stride_x": pixel, "step_x": op.strides[1], "dilation_x": op.dilations[1], "origin_x": origin_x,
-                   "limit_x": width}
+        fields |= {"activation_stride_n": self.block, "activation_stride_x": pixel, "step_x": op.strides[1],
+                   "dilation_x": op.dilations[1], "origin_x": origin_x, "limit_x": width}
         return fields, local
 
     def _depth(self, box: Box, channels: ChannelSlice) -> tuple[int, int]:

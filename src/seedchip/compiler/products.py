@@ -52,11 +52,10 @@ def _matmul(region: Region, head: Node, placement: Placement) -> Operands:
     b_shape = placement.graph.types[head.inputs[1]].shape
     shared = prod(b_shape[:-2]) == 1
     if all(n in placement.graph.constants for n in head.inputs[1::2]) and shared:
-        weights: Weights = PackedWeights(placement.spec, placement, (1, 1, *b_shape[-2:]))
+        weights: Weights = PackedWeights(placement.spec, placement, (1, 1, b_shape[-2], b_shape[-1]))
     else:
-        views = {n: placement.view(n) for n in head.inputs[1::2]}
-        views = {n: (v.slice((0,) * len(v.shape), v.shape).reshape(v.shape[-2:]) or v) if shared else _expanded(v, rows[:-1])
-                 for n, v in views.items()}
+        views = {n: _matrix(placement.view(n)) if shared else _expanded(placement.view(n), rows[:-1])
+                 for n in head.inputs[1::2]}
         weights = RuntimeWeights(placement.spec, views, shared)
     flat = _flatten(region, a_views, placement) if shared else None
     if flat is not None:
@@ -66,6 +65,11 @@ def _matmul(region: Region, head: Node, placement: Placement) -> Operands:
 
 def _expanded(view: View, batch: tuple[int, ...]) -> View:
     return view.expand((*batch, *view.shape[-2:]))
+
+
+def _matrix(view: View) -> View:
+    """The only matrix of a view whose leading axes are 1."""
+    return replace(view, shape=view.shape[-2:], strides=view.strides[-2:])
 
 
 def _conv(region: Region, head: Node, op: Conv, placement: Placement, packed_inputs: set[str]) -> Operands:
@@ -137,7 +141,8 @@ def product(region: Region, found: Operands, placement: Placement, share: float)
         spec=placement.spec, activations=found.activations, weights=found.weights, rows=found.rows,
         num_pairs=len(head.inputs) // 2, num_activations=len(set(head.inputs[::2])), loaded_bytes=size(outside),
         stored_bytes=size(region.outputs), row_bytes=_row_bytes(region, graph),
-        slots=slots, whole_rows=region.needs_whole_rows, windows=isinstance(found.activations, Image), scratchpad_share=share)
+        slots=slots, whole_rows=region.needs_whole_rows, windows=isinstance(found.activations, Image),
+        scratchpad_share=share)
 
 
 def flattened(region: Region, placement: Placement, rows: tuple[int, ...]) -> Region:

@@ -87,7 +87,8 @@ def _pieces(builder: Builder, cls: type[Instruction], memory: View, local: View,
     if run > _MAX_RUN:
         for done in range(0, run, _MAX_RUN):
             piece = (shape, [far, near], min(_MAX_RUN, run - done))
-            _pieces(builder, cls, replace(memory, address=memory.address + done), replace(local, address=local.address + done), piece)
+            _pieces(builder, cls, replace(memory, address=memory.address + done),
+                    replace(local, address=local.address + done), piece)
         return
     axis = next((i for i, n in enumerate(shape) if n > _MAX_COUNT), None)
     if axis is not None:
@@ -100,10 +101,11 @@ def _pieces(builder: Builder, cls: type[Instruction], memory: View, local: View,
     reads, writes = accesses[:1], accesses[1:]
     if cls is Store:
         reads, writes = writes, reads
-    loop_fields = {}
+    loop_fields: dict[str, int] = {}
     for i in range(3):
         loop_fields |= {f"count{i}": shape[2 - i], f"memory_stride{i}": far[2 - i], f"local_stride{i}": near[2 - i]}
-    builder.emit(cls, reads, writes, memory_address=memory.address, local_address=local.address, run_bytes=run, **loop_fields)
+    builder.emit(cls, reads, writes, memory_address=memory.address, local_address=local.address, run_bytes=run,
+                 **loop_fields)
 
 
 def _span(space: str, address: int, shape: tuple[int, ...], strides: tuple[int, ...], run: int) -> Access:

@@ -37,7 +37,8 @@ class View:
     def slice(self, starts: tuple[int, ...], sizes: tuple[int, ...], steps: tuple[int, ...] | None = None) -> View:
         steps = steps or (1,) * len(starts)
         address = self.address + sum(b * s for b, s in zip(starts, self.strides, strict=True))
-        return replace(self, address=address, shape=sizes, strides=tuple(s * k for s, k in zip(self.strides, steps, strict=True)))
+        strides = tuple(s * k for s, k in zip(self.strides, steps, strict=True))
+        return replace(self, address=address, shape=sizes, strides=strides)
 
     def expand(self, shape: tuple[int, ...]) -> View:
         """Broadcast: new axes in front and axes of size 1 get stride 0."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from seedchip.compiler.transfer import load
 from seedchip.compiler.view import View, row_bytes, standard, standard_bytes
 
 if TYPE_CHECKING:
-    from seedchip.compiler.activations import ChannelSlice
+    from seedchip.compiler.activations import ChannelSlice, Fetched
     from seedchip.compiler.builder import Builder
     from seedchip.compiler.placement import Placement
     from seedchip.compiler.tile_run import Box
@@ -21,15 +21,19 @@ if TYPE_CHECKING:
 class Weights(Protocol):
     """Operand B of a matrix product, ``columns`` wide."""
 
-    columns: int
-    shared: bool
-    """the same for every row of the product (not one for each batch entry)"""
+    @property
+    def columns(self) -> int:
+        """Columns of the whole product."""
+
+    @property
+    def shared(self) -> bool:
+        """The same for every row of the product (not one for each batch entry)."""
 
     def tile_bytes(self, columns: int, channels: int) -> int:
         """Scratchpad bytes of a tile."""
 
-    def fetch(self, builder: Builder, name: str, box: Box, channels: ChannelSlice, address: int) -> tuple[dict[str, Any], View]:
-        """Load columns ``box.first`` to ``box.last`` to ``address``; fields of the instruction, and what it reads."""
+    def fetch(self, builder: Builder, name: str, box: Box, channels: ChannelSlice, address: int) -> Fetched:
+        """Load columns ``box.first`` to ``box.last`` to ``address``."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,7 @@ class PackedWeights:
             result[:, :, (group - first_group) * depth + i, np.arange(self.columns)] = value[:, :, i, :]
         return result
 
-    def fetch(self, builder: Builder, name: str, box: Box, channels: ChannelSlice, address: int) -> tuple[dict[str, Any], View]:
+    def fetch(self, builder: Builder, name: str, box: Box, channels: ChannelSlice, address: int) -> Fetched:
         m = self.spec.matrix
         base = self._address(name)
         tile = self.spec.macs_per_cycle
@@ -124,7 +128,7 @@ class RuntimeWeights:
         shape = (channels, columns) if view.contiguous else (columns, channels)
         return standard_bytes(shape, "int8", self.spec.channel_granule)
 
-    def fetch(self, builder: Builder, name: str, box: Box, channels: ChannelSlice, address: int) -> tuple[dict[str, Any], View]:
+    def fetch(self, builder: Builder, name: str, box: Box, channels: ChannelSlice, address: int) -> Fetched:
         m, granule = self.spec.matrix, self.spec.channel_granule
         view = self.views[name]
         batch = box.starts[: len(view.shape) - 2]
@@ -159,7 +163,7 @@ class RuntimeKernels:
         shape = next(iter(self.views.values())).shape
         return standard_bytes((*shape[:2], channels, columns), "int8", self.spec.channel_granule)
 
-    def fetch(self, builder: Builder, name: str, box: Box, channels: ChannelSlice, address: int) -> tuple[dict[str, Any], View]:
+    def fetch(self, builder: Builder, name: str, box: Box, channels: ChannelSlice, address: int) -> Fetched:
         view = self.views[name]
         kh, kw = view.shape[:2]
         part = view.slice((0, 0, channels.first, box.first), (kh, kw, channels.size, box.last - box.first))
