@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -16,7 +17,7 @@ from seedchip.frontend.errors import ModelError
 from seedchip.graph import ops
 from seedchip.graph.ir import Graph, Node, TensorType
 from seedchip.graph.ops import GraphError, Op
-from seedchip.numerics.expression import Expression, argument, constant
+from seedchip.numerics.expression import Expression, apply, argument, constant
 
 MAX_TENSOR_ELEMENTS = 2**31 - 1
 MAX_REDUCTION = 8192
@@ -130,7 +131,7 @@ class Builder:
         if not value.offset:
             return value
         offset = float(value.offset)
-        plain = self.map(lambda q: _apply("add", q, offset), replace(value, offset=0), dtype="int32")
+        plain = self.map(lambda q: apply("add", q, offset), replace(value, offset=0), dtype="int32")
         return plain.as_dtype(value.dtype)
 
     def emit(self, op: Op, inputs: Sequence[Tensor], dtype: str | None = None) -> Tensor:
@@ -184,7 +185,7 @@ class Builder:
             operands.append(self.constant(np.zeros((1,) * rank, np.float32)))
         if operands[0].rank < rank and all(o.rank < rank for o in operands):
             operands[0] = self.reshape(operands[0], (1,) * (rank - operands[0].rank) + operands[0].shape)
-        return self.emit(ops.Map(function(*leaves), dtype), operands, dtype)
+        return self.emit(ops.Map(_shared(function(*leaves)), dtype), operands, dtype)
 
     # movement --------------------------------------------------------------------------------------------------------
     def transpose(self, x: Tensor, perm: Sequence[int]) -> Tensor:
@@ -296,7 +297,7 @@ class Builder:
                      tuple(self.nodes), self.types, dtypes)
 
 
-def _apply(operator: str, *operands: Expression | float) -> Expression:
-    from seedchip.numerics.expression import apply
-
-    return apply(operator, *operands)
+@lru_cache(maxsize=4096)
+def _shared(expression: Expression) -> Expression:
+    """One object for equal expressions, so that later comparisons are of identities."""
+    return expression

@@ -25,6 +25,8 @@ KEPT_CODES = ("DequantizeLinear",)
 """Never folded for weights: their integer codes are what the matrix engine multiplies."""
 FIXED_TYPES = ("bool", "int64", "int32", "uint8")
 """Element types that schemas name outright."""
+NUMERIC_TYPES = (1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 16, *range(17, 27))
+"""TensorProto element types of numbers and booleans (onnx.proto): all but strings and complex numbers."""
 _BAD_MODEL = (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError)
 
 
@@ -62,9 +64,7 @@ class Importer:
             if not isinstance(result, (Tensor, np.ndarray)):
                 raise UnsupportedOperator(f"{label}: output {public!r} must be a tensor, not a sequence or an optional "
                                           "value; return the tensors one by one")
-            declared = value.type.tensor_type.elem_type
-            dtypes[public] = onnx.helper.tensor_dtype_to_np_dtype(declared).name if declared else \
-                result.dtype if isinstance(result, Tensor) else result.dtype.name
+            dtypes[public] = _output_dtype(value, result)
             outputs[public] = self.build.tensor(result)
         return self.build.finish(graph.name or "model", outputs, dtypes)
 
@@ -173,6 +173,14 @@ class Importer:
         self.opset = outer_opset
         self.depth -= 1
         return [scope.get(name) for name in body.output]
+
+
+def _output_dtype(value: onnx.ValueInfoProto, result: Tensor | np.ndarray) -> str:
+    """The type that the model declares for an output, or the one that it was computed in when it declares none."""
+    declared = value.type.tensor_type.elem_type
+    if declared in NUMERIC_TYPES:
+        return onnx.helper.tensor_dtype_to_np_dtype(declared).name
+    return result.dtype if isinstance(result, Tensor) else result.dtype.name
 
 
 def _runtime_inputs(graph: onnx.GraphProto, label: str,

@@ -74,6 +74,7 @@ def check_model(model: LoadedModel) -> LoadedModel:
     if not proto.HasField("graph"):
         raise ModelError(f"{label}: the file must hold a graph, but it has none; export the model again")
     _check_opsets(proto, label)
+    _check_text(proto.graph, label)
     if proto.functions:
         proto = _inline_functions(proto, label)
         model = LoadedModel(proto, label, model.folder)
@@ -112,7 +113,6 @@ def _check_graph(graph: onnx.GraphProto, label: str, depth: int, outer: set[str]
     """Checks names and order of one graph and the graphs inside it; sorts its nodes. Returns the number of nodes."""
     if depth > MAX_GRAPH_DEPTH:
         raise ModelError(f"{label}: graphs must not be nested deeper than {MAX_GRAPH_DEPTH}; flatten the model")
-    _check_text(graph, label)
     names: set[str] = set()
     initializers = {t.name for t in graph.initializer} | {t.values.name for t in graph.sparse_initializer}
     _claim(names, (t.name for t in graph.initializer), label, "initializer")
@@ -146,6 +146,8 @@ def _check_text(graph: onnx.GraphProto, label: str) -> None:
         texts += [text for a in node.attribute for text in (a.name, a.ref_attr_name)]
     if not all(isinstance(text, str) for text in texts):
         raise ModelError(f"{label}: every name must be valid UTF-8, but one is not; export the model again")
+    for inner in _subgraphs(graph.node):  # as deep as the protobuf parser allows, which is 100
+        _check_text(inner, label)
 
 
 def _claim(names: set[str], new: Iterable[str], label: str, kind: str) -> None:

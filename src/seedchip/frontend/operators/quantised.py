@@ -221,8 +221,8 @@ def matmul_integer(call: Call) -> Tensor:
 def integer_convolution(call: Call, places: tuple[int, int, int, int], bias: int | None = None) -> Tensor:
     """(x - zero_x) conv (w - zero_w) of int8 codes as an N x H x W x F image; padded taps hold the code of zero.
 
-    ``places`` are the inputs that hold x, w and their zero points. An operand that needs nine bits around its zero point
-    is the sum of two int8 halves, which the engine adds up exactly at the price of a second pass.
+    ``places`` are the inputs that hold x, w and their zero points. An operand that needs nine bits around its zero
+    point is the sum of two int8 halves, which the engine adds up exactly at the price of a second pass.
     """
     x, w = as_codes(call, places[0]), as_codes(call, places[1])
     zero_x = zero_point(call, places[2], x) if call.has(places[2]) else np.array(-x.offset, np.float32)
@@ -291,7 +291,8 @@ def int8_parts(values: np.ndarray) -> list[np.ndarray]:
 
 @operator("ConvInteger")
 def conv_integer(call: Call) -> Tensor:
-    """One or two spatial axes; the weights' zero point known at import; weights known at import unless all zeros are code 0."""
+    """One or two spatial axes; the weights' zero point known at import; weights known at import unless all zeros are
+    code 0."""
     return from_image(call, integer_convolution(call, (0, 1, 2, 3)), len(call.shape(0))).as_dtype("int32")
 
 
@@ -323,7 +324,8 @@ def qlinear_matmul(call: Call) -> Tensor:
 
 @operator("QLinearConv")
 def qlinear_conv(call: Call) -> Tensor:
-    """One or two spatial axes; the weights' zero point known at import; weights known at import unless all zeros are code 0."""
+    """One or two spatial axes; the weights' zero point known at import; weights known at import unless all zeros are
+    code 0."""
     total = integer_convolution(call, (0, 3, 2, 5), bias=8)
     y = _requantised(call, total, _ratio(call, call.value(1), call.value(4), call.value(6)), 7, call.dtype(7))
     return from_image(call, y, len(call.shape(0)))

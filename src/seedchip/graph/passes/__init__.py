@@ -9,6 +9,7 @@ from seedchip.graph.passes.affine import FoldAffine
 from seedchip.graph.passes.clean import FoldConstants, MergeEqual, ShortenMovement
 from seedchip.graph.passes.dequantise import SinkDequantise
 from seedchip.graph.passes.fuse import FuseMaps
+from seedchip.graph.passes.hoist import HoistMaps
 from seedchip.graph.passes.integer import IntegerProducts
 from seedchip.graph.passes.layout import SinkTransposes
 from seedchip.graph.passes.rewriter import remove_dead
@@ -20,7 +21,7 @@ PIPELINE: tuple[Callable[[Graph], Graph], ...] = (
     FoldConstants(keep_codes=True), SinkDequantise(), FoldConstants(keep_codes=True), IntegerProducts(),
     FoldConstants(),
     SinkTransposes(), ShortenMovement(), FoldConstants(),
-    FoldAffine(), FuseMaps(), MergeEqual(),
+    HoistMaps(), FoldAffine(), FuseMaps(), MergeEqual(),
 )
 
 

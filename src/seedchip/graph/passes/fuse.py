@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import ChainMap
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import cast
 
 import numpy as np
@@ -109,12 +110,20 @@ class _Fusing:
         """The two maps as one, or None where a limit is passed."""
         producer = self.maps[name]
         operands = tuple(dict.fromkeys([*(o for o in body.operands if o != name), *producer.operands]))
-        place = {n: argument(i) for i, n in enumerate(operands)}
-        inner = substitute(producer.expression, [place[n] for n in producer.operands])
-        whole = substitute(body.expression, [inner if o == name else place[o] for o in body.operands])
+        place = {n: i for i, n in enumerate(operands)}
+        whole = _composed(body.expression, tuple(-1 if o == name else place[o] for o in body.operands),
+                          producer.expression, tuple(place[n] for n in producer.operands))
         vectors = sum(1 for n in operands if n in self.new.constants and np.ndim(self.new.constants[n]) <= 1)
         limits = self.limits
         if (num_operations(whole) > limits.max_operations or vectors > limits.max_vectors
                 or len(operands) - vectors > limits.max_streams):
             return None
         return Body(whole, operands, body.dtype)
+
+
+@lru_cache(maxsize=4096)
+def _composed(outer: Expression, places: tuple[int, ...], inner: Expression,
+              inner_places: tuple[int, ...]) -> Expression:
+    """``outer`` with argument ``i`` renumbered to ``places[i]``, or replaced by ``inner`` where that is -1."""
+    value = substitute(inner, [argument(p) for p in inner_places])
+    return substitute(outer, [value if p < 0 else argument(p) for p in places])

@@ -13,7 +13,8 @@ from seedchip.numerics.expression import Expression, merge
 
 @dataclass(frozen=True)
 class DropNanGuards:
-    """``where(isnan(v), 0, v)``, multiplied by finite constants and converted to an integer, is v treated the same way."""
+    """``where(isnan(v), 0, v)``, multiplied by finite constants and converted to an integer, is v treated the same way.
+    """
 
     def __call__(self, graph: Graph) -> Graph:
         return graph.replace(nodes=tuple(self._node(n) for n in graph.nodes))

@@ -13,8 +13,8 @@ _BYTES = {"int8": 1, "int32": 4, "float32": 4}
 
 @dataclass(frozen=True)
 class HoistMaps:
-    """A map of one tensor (and single constants) that alone reads a reshape or transpose is computed before it, where the
-    result is not wider than the operand: fewer bytes are moved, and the map can join the tail of a product."""
+    """A map of one tensor (and single constants) that alone reads a reshape or transpose is computed before it, where
+    the result is not wider than the operand: fewer bytes are moved, and the map can join the tail of a product."""
 
     def __call__(self, graph: Graph) -> Graph:
         while True:

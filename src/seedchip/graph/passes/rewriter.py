@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -109,19 +110,30 @@ def normal_map(expression: Expression, inputs: Sequence[str], types: Mapping[str
     """A map with equal operands merged, unread ones dropped, single-element constants written as numbers, and constant
     sub-expressions computed. The output's shape is kept."""
     shape = np.broadcast_shapes(*(types[i].shape for i in inputs))
-    leaves: list[Expression] = []
+    leaves: list[tuple[str, int]] = []
     for name in inputs:
         if name in constants and constants[name].size == 1:
-            leaves.append(pattern(int(constants[name].astype(np.float32).reshape(1).view(np.int32)[0])))
+            leaves.append(("constant", int(constants[name].astype(np.float32).reshape(1).view(np.int32)[0])))
         else:
-            leaves.append(argument(inputs.index(name)))
-    expression = _computed(substitute(expression, leaves))
-    used = sorted({e.value for e in postorder(expression) if e.operator == "argument"})
+            leaves.append(("argument", inputs.index(name)))
+    expression, read = _with_leaves(expression, tuple(leaves))
+    used = list(read)
     if not used or np.broadcast_shapes(*(types[inputs[i]].shape for i in used)) != shape:
         used = sorted({*used, *_shape_givers(inputs, used, types, shape)})
+    if used == list(range(len(inputs))):
+        return expression, list(inputs)
     numbers = {old: new for new, old in enumerate(used)}
-    kept = [argument(numbers[i]) if i in numbers else argument(0) for i in range(len(inputs))]
-    return substitute(expression, kept), [inputs[i] for i in used]
+    kept = tuple(("argument", numbers.get(i, 0)) for i in range(len(inputs)))
+    return _with_leaves(expression, kept)[0], [inputs[i] for i in used]
+
+
+@lru_cache(maxsize=4096)
+def _with_leaves(expression: Expression, leaves: tuple[tuple[str, int], ...]) -> tuple[Expression, tuple[int, ...]]:
+    """The expression with its arguments replaced by arguments or bit patterns and what is constant computed; and the
+    arguments that it still reads. Networks repeat their layers, so most calls are answered from the cache."""
+    values = [argument(v) if kind == "argument" else pattern(v) for kind, v in leaves]
+    result = _computed(substitute(expression, values))
+    return result, tuple(sorted({e.value for e in postorder(result) if e.operator == "argument"}))
 
 
 def _shape_givers(inputs: Sequence[str], used: Sequence[int], types: Mapping[str, TensorType],
