@@ -83,8 +83,8 @@ class Rows:
 class Image:
     """Windows of NHWC images; boxes are over [n, y, x] with one image each.
 
-    ``packed``: the image's few channels are dense and padded with zeros in x, so that one kernel row is one run of bytes.
-    ``block``: a grouped convolution; every tile of output columns reads its own so many input channels.
+    ``packed``: the image's few channels are dense and padded with zeros in x, so that one kernel row is one run of
+    bytes. ``block``: a grouped convolution; every tile of output columns reads its own so many input channels.
     """
 
     views: dict[str, View]
@@ -132,8 +132,9 @@ class Image:
         local = View(address, (1, height, width, depth), (height * width * pixel, width * pixel, pixel, 1), "int8")
         load(builder, source, local)
         op = self.op
-        fields = {"activation_address": address, "activation_stride_y": width * pixel, "size_y": size_y, "size_x": size_x,
-                  "step_y": op.strides[0], "dilation_y": op.dilations[0], "origin_y": origin_y, "limit_y": height,
+        fields = {"activation_address": address, "activation_stride_y": width * pixel, "size_y": size_y,
+                  "size_x": size_x, "step_y": op.strides[0], "dilation_y": op.dilations[0], "origin_y": origin_y,
+                  "limit_y": height,
                   "pad_value": op.pad_value}
         if self.packed:  # a kernel row is one run of bytes: a slice of it begins so many bytes later
             fields |= {"activation_address": address + channels.first, "activation_stride_x": op.strides[1] * pixel,

@@ -1,8 +1,8 @@
 """The program under construction: instructions in order, with their dependencies turned into semaphores and bank locks.
 
-Emitters name the bytes that an instruction reads and writes; the builder finds the latest instructions of the other engines
-that conflict, lets those signal and this one wait. Engines complete their instructions in order, so waiting for one
-means having waited for all before it.
+Emitters name the bytes that an instruction reads and writes; the builder finds the latest instructions of the other
+engines that conflict, lets those signal and this one wait. Engines complete their instructions in order, so waiting for
+one means having waited for all before it.
 """
 
 from __future__ import annotations
@@ -109,8 +109,10 @@ class Builder:
 
     def mark(self) -> Mark:
         """The present state, for `rewind`."""
-        return Mark(len(self.drafts), [d.signal for d in self.drafts], copy.deepcopy(self._trackers), self._synced.copy(),
-                    self.scratchpad.copy(), self.parameter.copy(), dict(self.parameter_lines), self._next_accumulator_bank)
+        return Mark(length=len(self.drafts), signals=[d.signal for d in self.drafts],
+                    trackers=copy.deepcopy(self._trackers), synced=self._synced.copy(),
+                    scratchpad=self.scratchpad.copy(), parameter=self.parameter.copy(),
+                    parameter_lines=dict(self.parameter_lines), accumulator_bank=self._next_accumulator_bank)
 
     def rewind(self, mark: Mark) -> None:
         """Forget everything since ``mark``."""

@@ -67,14 +67,17 @@ def _follow(copy: InputCopy, node: Node, graph: Graph) -> InputCopy | None:
 def _packed(copy: InputCopy, readers: list[Node], graph: Graph, spec: ChipSpec) -> InputCopy:
     """Few channels into one convolution: kernel rows become runs of bytes when that wastes fewer array rows."""
     t = graph.types[copy.tensor]
-    if len(readers) != 1 or not isinstance(readers[0].op, Conv) or t.dtype != "int8" or copy.tensor in graph.outputs.values():
+    if len(readers) != 1 or t.dtype != "int8" or copy.tensor in graph.outputs.values():
         return copy
-    op, node = readers[0].op, readers[0]
+    node, op = readers[0], readers[0].op
+    if not isinstance(op, Conv):
+        return copy
     if node.inputs.count(copy.tensor) != 1 or len(node.inputs) != 2 or node.inputs[1] not in graph.constants:
         return copy
     width, channels = graph.types[node.inputs[1]].shape[1:3]
     rows = spec.matrix.rows
-    if op.groups > 1 or op.dilations[1] > 1 or op.pad_value or -(-width * channels // rows) >= width * -(-channels // rows):
+    saves = -(-width * channels // rows) < width * -(-channels // rows)
+    if op.groups > 1 or op.dilations[1] > 1 or op.pad_value or not saves:
         return copy
     return replace(copy, pad_columns=(op.pads[1], op.pads[3]), packed=True)
 

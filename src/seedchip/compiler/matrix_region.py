@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from seedchip.compiler.activations import Activations, ChannelSlice
+from seedchip.compiler.activations import Activations, ChannelSlice, Fetched
 from seedchip.compiler.builder import ACCUMULATOR, SCRATCHPAD, Access, Builder
 from seedchip.compiler.rowcode import Sums, Tile
 from seedchip.compiler.tile_run import STORED, TEMPORARY, Box, TileRun
@@ -52,8 +52,7 @@ class MatrixEmitter:
         return tiles * (1 if self.region.needs_whole_rows else -(-self.weights.columns // self.tiling.columns))
 
     def steps(self) -> Iterator[None]:
-        """Emit the region; yields after every tile (of whole rows, if need be), so that another region's tiles can come in
-        between."""
+        """Emit the region; yields after every tile (or all of a row's tiles): another region's can come in between."""
         head = self.region.nodes[0]
         self.pairs = list(zip(head.inputs[::2], head.inputs[1::2], strict=True))
         columns = [(n, min(n + self.tiling.columns, self.weights.columns))
@@ -117,7 +116,7 @@ class MatrixEmitter:
                 a_fields, a_view = self._operand(("a", a_name, box, channels), self._fetch_activations)
                 sums = Access(ACCUMULATOR, base, rows * groups)
                 self.builder.emit(
-                    Matmul, [access(SCRATCHPAD, a_view), access(SCRATCHPAD, w_view)] + ([] if fresh else [sums]), [sums],
+                    Matmul, [*(access(SCRATCHPAD, v) for v in (a_view, w_view)), *([] if fresh else [sums])], [sums],
                     **a_fields, **w_fields, kernel_y=self.activations.kernel[0], kernel_x=self.activations.kernel[1],
                     tiles_k=-(-channels.size // spec.matrix.rows), tiles_n=groups, valid_k=channels.size,
                     valid_n=box.last - box.first, accumulator_address=base, accumulator_stride=rows,
@@ -128,7 +127,7 @@ class MatrixEmitter:
         strides = _row_strides(box.sizes)
         self._columns(run, Sums(base, strides, rows, rows * groups), box)
 
-    def _operand(self, key: tuple[Any, ...], fetch: Callable[..., tuple[Buffer, dict[str, Any], View]]) -> tuple[dict[str, Any], View]:
+    def _operand(self, key: tuple[Any, ...], fetch: Callable[..., tuple[Buffer, dict[str, Any], View]]) -> Fetched:
         kind, name, box, channels = key
         columns = (box.first, box.last)
         place = (box.starts, box.sizes, self.activations.by_columns and columns) if kind == "a" else columns
@@ -155,7 +154,7 @@ class MatrixEmitter:
     # Tail ----------------------------------------------------------------------------------------------------------
 
     def _columns(self, run: TileRun, sums: Sums, box: Box) -> None:
-        """What follows on this tile's columns: all of the tail, or only what must read the sums when rows must be whole."""
+        """What follows on this tile's columns: all of the tail, or what must read the sums when rows must be whole."""
         head, tail = self.region.nodes[0], self.region.nodes[1:]
         if not self.region.needs_whole_rows:
             if head.output in self.region.outputs:

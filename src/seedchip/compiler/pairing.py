@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 _REACH = 12
 """Regions that a product may be put off."""
 _MATRIX_BOUND, _VECTOR_BOUND = 0.5, 1.5
-"""Vector cycles for each matrix cycle: below the first the vector engine has time to spare, above the second the array."""
+"""Vector cycles for each matrix cycle: below the first the vector engine has time to spare, above the second the array
+has."""
 
 
 def is_product(region: Region) -> bool:
@@ -28,7 +29,8 @@ def is_product(region: Region) -> bool:
 def pair(regions: list[Region], graph: Graph, spec: ChipSpec) -> list[list[Region]]:
     """The regions in an order that keeps their dependencies, some in pairs.
 
-    A matrix-bound product is put off to the next vector-bound one that does not depend on it, if nothing in between does.
+    A matrix-bound product is put off to the next vector-bound one that does not depend on it, if nothing in between
+    does.
     """
     needs = _dependencies(regions)
     partner: dict[int, int] = {}

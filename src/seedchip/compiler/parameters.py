@@ -1,4 +1,5 @@
-"""The parameter memory as a cache that the compiler fills: micro-programs and per-column parameters, least recently used out."""
+"""The parameter memory as a cache that the compiler fills: micro-programs and per-column parameters, least recently
+used out."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ import numpy as np
 
 from seedchip.compiler.placement import CompileError
 from seedchip.compiler.space import Buffer, OutOfSpace
-from seedchip.compiler.transfer import load_bytes
+from seedchip.compiler.transfer import load_parameters
 
 if TYPE_CHECKING:
     from seedchip.compiler.builder import Builder
@@ -53,7 +54,7 @@ class ParameterCache:
         buffer = self.builder.parameter_lines.pop(key, None)
         if buffer is None:
             buffer = self._allocate(size)
-            load_bytes(self.builder, address, buffer.address, size, parameter=True)
+            load_parameters(self.builder, address, buffer.address, size)
         self.builder.parameter_lines[key] = buffer
         return buffer.address // self.builder.spec.line_bytes
 

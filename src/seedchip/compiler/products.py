@@ -29,7 +29,8 @@ class Operands:
 
 
 def block_channels(columns: int, conv: Conv, shape: tuple[int, ...]) -> int:
-    """Input channels that one tile of output columns of a grouped convolution reads, or 0 when tiles straddle groups."""
+    """Input channels that one tile of output columns of a grouped convolution reads, or 0 when tiles straddle groups.
+    """
     per_group = shape[3] // conv.groups
     if columns % per_group == 0:
         return columns // per_group * shape[2]
@@ -96,7 +97,8 @@ def _conv(region: Region, head: Node, op: Conv, placement: Placement, packed_inp
 
 
 def _flatten(region: Region, a_views: dict[str, View], placement: Placement) -> dict[str, View] | None:
-    """Operand A as one list of rows, when every tensor of the region can be walked so; their views are flattened too."""
+    """Operand A as one list of rows, when every tensor of the region can be walked so; their views are flattened too.
+    """
     count = prod(region.rows)
     types = placement.graph.types
     outside = dict.fromkeys(n for node in region.nodes[1:] for n in node.inputs if n not in region.inner)
@@ -134,7 +136,8 @@ def product(region: Region, found: Operands, placement: Placement, share: float)
     item = {"int8": 1, "int32": 4, "float32": 4}
 
     def size(names: list[str]) -> float:
-        return sum(item[graph.types[n].dtype] * (graph.types[n].shape[-1] / columns) for n in names if graph.types[n].shape)
+        types = [graph.types[n] for n in names]
+        return sum(item[t.dtype] * (t.shape[-1] / columns) for t in types if t.shape)
 
     slots = sum(max(1, num_operations(n.op.expression)) if isinstance(n.op, Map) else 2 for n in tail) or 1
     return Product(

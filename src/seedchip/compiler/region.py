@@ -9,7 +9,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from seedchip.graph.ops import Concat, Conv, Expand, Gather, Map, MatMul, Pad, Pool, Reduce, Reshape, Slice, Take, Transpose
+from seedchip.graph.ops import (
+    Concat,
+    Conv,
+    Expand,
+    Gather,
+    Map,
+    MatMul,
+    Pad,
+    Pool,
+    Reduce,
+    Reshape,
+    Slice,
+    Take,
+    Transpose,
+)
 
 if TYPE_CHECKING:
     from seedchip.graph.ir import Graph, Node

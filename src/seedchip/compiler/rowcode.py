@@ -23,7 +23,8 @@ _MASK = (1 << 24) - 1
 
 @dataclass(frozen=True)
 class Sums:
-    """A tile in the accumulators: ``strides`` in accumulator rows over the tile's row axes, ``group`` between column tiles."""
+    """A tile in the accumulators: ``strides`` in accumulator rows over the tile's row axes, ``group`` between column
+    tiles."""
 
     address: int
     strides: tuple[int, ...]
@@ -70,7 +71,8 @@ class Step:
 
 
 class RowCode:
-    """Emits vector instructions. Local views have the tile's rows (stride 0 where they broadcast) and its columns or one."""
+    """Emits vector instructions. Local views have the tile's rows (stride 0 where they broadcast) and its columns or
+    one."""
 
     def __init__(self, builder: Builder, parameters: ParameterCache) -> None:
         self.builder, self.parameters = builder, parameters
@@ -89,8 +91,9 @@ class RowCode:
         fields, reads = self._compute(tile, step.expression, operands, integer=out.dtype != "float32")
         fields |= {
             "a_kind": OperandKind.VECTOR, "a_type": _TYPES[source.dtype], "a_address": source.address,
-            "a_stride_y": source.strides[0], "a_stride_x": source.strides[1], "window": 1, "tap_max": int(kind == "max"),
-            "size_y": tile.rows[0], "size_x": tile.rows[1], "columns": tile.columns, **window,
+            "a_stride_y": source.strides[0], "a_stride_x": source.strides[1], "window": 1,
+            "tap_max": int(kind == "max"), "size_y": tile.rows[0], "size_x": tile.rows[1], "columns": tile.columns,
+            **window,
             "out_type": _TYPES[out.dtype], "out_address": out.address, "out_stride_y": out.strides[0],
             "out_stride_x": out.strides[1]}
         for prefix, o in zip("bc", _runtime(operands)[1:], strict=False):

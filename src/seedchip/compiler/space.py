@@ -36,8 +36,8 @@ class Buffer:
 class Space:
     """One memory: ``size`` bytes in granules of ``granule`` bytes, in banks of ``bank`` bytes.
 
-    Buffers carry a group; buffers of different groups are kept out of each other's banks as far as there is room, because
-    different engines read and write them at the same time.
+    Buffers carry a group; buffers of different groups are kept out of each other's banks as far as there is room,
+    because different engines read and write them at the same time.
     """
 
     def __init__(self, size: int, granule: int, bank: int) -> None:
@@ -56,7 +56,8 @@ class Space:
         return other
 
     def allocate(self, size: int, group: str, now: int = 0) -> Buffer:
-        """The free stretch that nobody used lately, with the fewest foreign banks, then the oldest. Raises `OutOfSpace`."""
+        """The free stretch that nobody used lately, with the fewest foreign banks, then the oldest. Raises
+        `OutOfSpace`."""
         need = max(1, -(-size // self.granule))
         if need > len(self.freed):
             raise OutOfSpace

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 _HIDDEN = 0.03
-"""Part of the overlapped cycles that counts all the same: engines that wait less for each other lose less at the seams."""
+"""Part of the overlapped cycles that counts all the same: engines that wait less lose less at the seams."""
 _INSTRUCTION = 24.0
 """Cycles that a tile costs beside its work: dispatch, pipelines that fill and drain."""
 

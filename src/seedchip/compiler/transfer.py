@@ -32,14 +32,13 @@ def store(builder: Builder, source: View, target: View) -> None:
     _copy(builder, Store, target, source)
 
 
-def load_bytes(builder: Builder, memory_address: int, local_address: int, size: int, *, parameter: bool = False) -> None:
-    """One run of bytes into the scratchpad or the parameter memory."""
-    space = PARAMETER if parameter else SCRATCHPAD
+def load_parameters(builder: Builder, memory_address: int, local_address: int, size: int) -> None:
+    """One run of bytes into the parameter memory."""
     for done in range(0, size, _MAX_RUN):
         run = min(_MAX_RUN, size - done)
-        builder.emit(Load, [Access(MEMORY, memory_address + done, run)], [Access(space, local_address + done, run)],
-                     memory_address=memory_address + done, local_address=local_address + done, run_bytes=run,
-                     space=int(parameter))
+        builder.emit(Load, [Access(MEMORY, memory_address + done, run)],
+                     [Access(PARAMETER, local_address + done, run)], memory_address=memory_address + done,
+                     local_address=local_address + done, run_bytes=run, space=1)
 
 
 def fill(builder: Builder, target: View, value: int) -> None:
@@ -65,7 +64,8 @@ def _copy(builder: Builder, cls: type[Instruction], memory: View, local: View) -
 
 
 def _loops(memory: View, local: View, *, may_copy_gaps: bool) -> tuple[tuple[int, ...], list[tuple[int, ...]], int]:
-    """Loops around a run of bytes. Adjacent rows become one run, with the padding between them where that does no harm."""
+    """Loops around a run of bytes. Adjacent rows become one run, with the padding between them where that does no harm.
+    """
     item = memory.item
     if memory.contiguous and local.contiguous and memory.shape:
         run, axes = memory.shape[-1] * item, len(memory.shape) - 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -67,7 +68,7 @@ class View:
 def _merged_stride(shape: tuple[int, ...], strides: tuple[int, ...]) -> int | None:
     """Stride of the axes taken as one, or None."""
     pairs = [(n, s) for n, s in zip(shape, strides, strict=True) if n != 1]
-    for (_, outer), (n, inner) in zip(pairs, pairs[1:], strict=False):
+    for (_, outer), (n, inner) in itertools.pairwise(pairs):
         if outer != n * inner:
             return None
     return pairs[-1][1] if pairs else 0
@@ -118,7 +119,8 @@ def standard_bytes(shape: tuple[int, ...], dtype: str, granule: int) -> int:
 
 
 def collapse(shape: tuple[int, ...], strides: list[tuple[int, ...]]) -> tuple[tuple[int, ...], list[tuple[int, ...]]]:
-    """Fewest loops over ``shape`` for operands with the given strides: size-1 axes go, axes that continue each other join."""
+    """Fewest loops over ``shape`` for operands with the given strides: size-1 axes go, axes that continue each other
+    join."""
     sizes: list[int] = []
     steps: list[list[int]] = [[] for _ in strides]
     for axis, n in enumerate(shape):

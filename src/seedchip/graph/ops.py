@@ -83,7 +83,8 @@ class Conv(Op):
     def infer(self, *types: TensorType) -> TensorType:
         require(len(types) >= 2 and len(types) % 2 == 0, f"conv takes pairs of operands, not {len(types)}")
         x, w = types[0], types[1]
-        require(len(x.shape) == 4 and len(w.shape) == 4, "conv operands must be NHWC images and KH x KW x C x F weights")
+        require(len(x.shape) == 4 and len(w.shape) == 4,
+                "conv operands must be NHWC images and KH x KW x C x F weights")
         require(x.shape[3] == w.shape[2] * self.groups,
                 f"conv weights must have {x.shape[3]} / {self.groups} input channels, not {w.shape[2]}")
         require(w.shape[3] % self.groups == 0, f"conv output channels must be a multiple of {self.groups} groups")
@@ -103,7 +104,8 @@ def window_output(image: tuple[int, ...], kernel: tuple[int, ...], strides: tupl
 
 @dataclass(frozen=True)
 class Map(Op):
-    """Element-wise program over broadcast inputs; the result is converted to ``dtype`` (round to nearest even, saturate)."""
+    """Element-wise program over broadcast inputs; the result is converted to ``dtype`` (round to nearest even,
+    saturate)."""
 
     expression: Expression
     dtype: str = "float32"
@@ -156,7 +158,8 @@ class Transpose(Op):
 
     def infer(self, *types: TensorType) -> TensorType:
         (x,) = types
-        require(sorted(self.perm) == list(range(len(x.shape))), f"transpose.perm {self.perm} must permute {len(x.shape)} axes")
+        require(sorted(self.perm) == list(range(len(x.shape))),
+                f"transpose.perm {self.perm} must permute {len(x.shape)} axes")
         return TensorType(tuple(x.shape[p] for p in self.perm), x.dtype)
 
 
@@ -251,7 +254,8 @@ class Take(Op):
 
 @dataclass(frozen=True)
 class Gather(Op):
-    """Rows of a table [R, W] chosen by an int32 tensor of any shape; -R..-1 count from the end, an index outside gives zeros."""
+    """Rows of a table [R, W] chosen by an int32 tensor of any shape; -R..-1 count from the end, an index outside gives
+    zeros."""
 
     def infer(self, *types: TensorType) -> TensorType:
         table, indices = types

@@ -17,10 +17,10 @@ SCRATCHPAD, PARAMETER = 0, 1
 class Load(Instruction, opcode=0x01, num_words=1, engine=Engine.LOAD):
     """Copy runs of bytes from memory (or a fill value) into the scratchpad or the parameter memory.
 
-    for i2, i1, i0: copy ``run_bytes`` from memory_address + sum(i * memory_stride) to local_address + sum(i * local_stride).
-    With ``gather``, run i0 comes from row index[i0] of a table at memory_address instead: int32 indices lie at
-    index_address in the scratchpad, a negative index counts from the end, and an index outside the table gives zeros;
-    address, memory strides and run are then multiples of the memory granule.
+    for i2, i1, i0: copy ``run_bytes`` from memory_address + sum(i * memory_stride) to local_address + sum(i *
+    local_stride). With ``gather``, run i0 comes from row index[i0] of a table at memory_address instead: int32 indices
+    lie at index_address in the scratchpad, a negative index counts from the end, and an index outside the table gives
+    zeros; address, memory strides and run are then multiples of the memory granule.
     """
 
     memory_address: int = bits(40, "first byte in memory")

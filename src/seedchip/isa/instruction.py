@@ -1,4 +1,4 @@
-"""What every instruction has: a declared layout, a header, an encoding. The instruction set is said once, in this package.
+"""What every instruction has: a declared layout, a header, an encoding. Instructions are said once, in this package.
 
 An instruction is a frozen dataclass; each field is declared with its width and meaning, and encoder, decoder,
 assembler, hardware layout and manual are derived. Fields are packed from bit 0 in the order of declaration, opcode
@@ -40,8 +40,8 @@ class Instruction:
     """The header that all instructions share.
 
     An instruction starts when it is at the head of its engine's queue, every semaphore it waits for holds the tokens it
-    takes, and no other engine holds a bank that it names. It then takes the tokens and the banks. When it is complete it
-    gives the banks back and puts one token into each semaphore it signals. There is one counting semaphore for every
+    takes, and no other engine holds a bank that it names. It then takes the tokens and the banks. When it is complete
+    it gives the banks back and puts one token into each semaphore it signals. There is one counting semaphore for every
     ordered pair of engines.
     """
 
@@ -54,7 +54,8 @@ class Instruction:
     wait_load: int = bits(4, "tokens taken from the semaphore load -> this engine")
     wait_vector: int = bits(4, "tokens taken from the semaphore vector -> this engine")
     wait_matrix: int = bits(4, "tokens taken from the semaphore matrix -> this engine")
-    signal: int = bits(4, "engines (bit 0 store, 1 load, 2 vector, 3 matrix) whose semaphore from this engine gets a token")
+    signal: int = bits(4, "engines (bit 0 store, 1 load, 2 vector, 3 matrix) whose semaphore from this engine gets a "
+                       "token")
     read_banks: int = bits(32, "scratchpad banks whose read port is taken")
     write_banks: int = bits(32, "scratchpad banks whose write port is taken")
     accumulator_banks: int = bits(8, "accumulator banks that are taken")
@@ -126,7 +127,10 @@ def encode(instruction: Instruction) -> bytes:
 
 
 def decode(data: bytes, offset: int = 0) -> Instruction:
-    """The instruction at ``offset``. Raises `InstructionError` for an unknown opcode, a short buffer or set spare bits."""
+    """The instruction at ``offset``.
+
+    Raises `InstructionError` for an unknown opcode, a short buffer or set spare bits.
+    """
     if len(data) < offset + WORD_BYTES:
         raise InstructionError(f"program must hold whole {WORD_BYTES}-byte words, not end at byte {len(data)}")
     opcode = data[offset] & (1 << OPCODE_BITS) - 1

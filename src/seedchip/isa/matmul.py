@@ -8,23 +8,23 @@ from seedchip.isa.instruction import Engine, Instruction, bits
 class Matmul(Instruction, opcode=0x03, num_words=2, engine=Engine.MATRIX):
     """Multiply INT8 activations by INT8 weight tiles into INT32 accumulators.
 
-    for n in tiles_n, ky in kernel_y, kx in kernel_x, k in tiles_k (weight tile t in that order), y in size_y, x in size_x:
-    row y * size_x + x of the accumulator tile at accumulator_address + n * accumulator_stride gets (or adds) the product
-    of ``matrix.rows`` activations and the tile. The activations begin at byte activation_address + iy * activation_stride_y
-    + ix * activation_stride_x + n * activation_stride_n + k * matrix.rows, with iy = y * step_y + ky * dilation_y + origin_y and
-    ix = x * step_x + kx * dilation_x + origin_x; where iy or ix lies outside [0, limit) every activation is pad_value.
-    Activation element r of tile k counts only while k * matrix.rows + r < valid_k; beyond, the weight is 0.
-    Weight row r of a tile lies at weight_address + n * weight_stride_n + ky * weight_stride_ky + kx * weight_stride_kx
-    + k * weight_stride_k + r * weight_stride_row, ``matrix.columns`` bytes long; with ``transpose`` the tile is stored
-    column by column: column c at ... + c * weight_stride_row, ``matrix.rows`` bytes long. Columns from valid_n on are 0.
-    Sums wrap modulo 2**32.
+    for n in tiles_n, ky in kernel_y, kx in kernel_x, k in tiles_k (weight tile t in that order), y in size_y, x in
+    size_x: row y * size_x + x of the accumulator tile at accumulator_address + n * accumulator_stride gets (or adds)
+    the product of ``matrix.rows`` activations and the tile. The activations begin at byte activation_address + iy *
+    activation_stride_y + ix * activation_stride_x + n * activation_stride_n + k * matrix.rows, with iy = y * step_y +
+    ky * dilation_y + origin_y and ix = x * step_x + kx * dilation_x + origin_x; where iy or ix lies outside [0, limit)
+    every activation is pad_value. Activation element r of tile k counts only while k * matrix.rows + r < valid_k;
+    beyond, the weight is 0. Weight row r of a tile lies at weight_address + n * weight_stride_n + ky * weight_stride_ky
+    + kx * weight_stride_kx + k * weight_stride_k + r * weight_stride_row, ``matrix.columns`` bytes long; with
+    ``transpose`` the tile is stored column by column: column c at ... + c * weight_stride_row, ``matrix.rows`` bytes
+    long. Columns from valid_n on are 0. Sums wrap modulo 2**32.
     """
 
     activation_address: int = bits(24, "scratchpad byte of pixel (0, 0), channel 0")
     activation_stride_y: int = bits(24, "bytes", signed=True)
     activation_stride_x: int = bits(24, "bytes", signed=True)
-    activation_stride_n: int = bits(24, "bytes between the channels of one tile of output channels and the next (grouped "
-                                   "convolution; 0 when all channels feed all outputs)", signed=True)
+    activation_stride_n: int = bits(24, "bytes between the channels of one tile of output channels and the next "
+                                   "(grouped convolution; 0 when all channels feed all outputs)", signed=True)
     size_y: int = bits(16, "output rows", 1)
     size_x: int = bits(16, "output columns", 1)
     kernel_y: int = bits(8, "kernel rows", 1)

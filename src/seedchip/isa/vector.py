@@ -60,16 +60,16 @@ class ReduceKind(IntEnum):
 class Vector(Instruction, opcode=0x04, num_words=2, engine=Engine.VECTOR):
     """Run a micro-program on every group of ``vector.lanes`` elements of rows y, x and write (or reduce) the results.
 
-    Operand P of group g, row (y, x) is at P_address + y * P_stride_y + x * P_stride_x (+ g * lanes elements unless it is a
-    scalar). An accumulator operand's group g is in tile g // (columns / lanes), a_stride_group accumulator rows apart.
-    With ``window``, operand A (a vector in the scratchpad) is a window: tap_y x tap_x elements, row-major, summed or
-    maximised one after the other; tap (i, j) of row (y, x) lies at a_address + iy * a_stride_y + ix * a_stride_x with
-    iy = y * step_y + i * dilation_y + origin_y and ix = x * step_x + j * dilation_x + origin_x, and is left out where iy or ix
-    is outside [0, limit). The first tap that counts is taken as it is; none at all gives +0 (sum) or -infinity (maximum).
-    The micro-program starts with the window's result as operand A.
-    The result is register 0 after the last operation; an empty micro-program gives operand A, unconverted when both A and the
-    result are INT32 (accumulators count as INT32; clamps then do not apply). Elements from ``columns`` on
-    are written as 0 and take no part in a reduction.
+    Operand P of group g, row (y, x) is at P_address + y * P_stride_y + x * P_stride_x (+ g * lanes elements unless it
+    is a scalar). An accumulator operand's group g is in tile g // (columns / lanes), a_stride_group accumulator rows
+    apart. With ``window``, operand A (a vector in the scratchpad) is a window: tap_y x tap_x elements, row-major,
+    summed or maximised one after the other; tap (i, j) of row (y, x) lies at a_address + iy * a_stride_y + ix *
+    a_stride_x with iy = y * step_y + i * dilation_y + origin_y and ix = x * step_x + j * dilation_x + origin_x, and is
+    left out where iy or ix is outside [0, limit). The first tap that counts is taken as it is; none at all gives +0
+    (sum) or -infinity (maximum). The micro-program starts with the window's result as operand A. The result is register
+    0 after the last operation; an empty micro-program gives operand A, unconverted when both A and the result are INT32
+    (accumulators count as INT32; clamps then do not apply). Elements from ``columns`` on are written as 0 and take no
+    part in a reduction.
     """
 
     a_kind: int = bits(2, "0 none, 1 vector, 2 scalar, 3 accumulator", 1)
@@ -136,8 +136,8 @@ def _taps(instruction: Vector) -> int:
 
 
 def slots_per_group(instruction: Vector) -> int:
-    """Cycles that a group of lanes takes: micro-operations, scratchpad reads (one a cycle) and parameter reads (two a cycle)
-    go on side by side; a window's taps come first, one a cycle, beside the parameter reads."""
+    """Cycles that a group of lanes takes: micro-operations, scratchpad reads (one a cycle) and parameter reads (two a
+    cycle) go on side by side; a window's taps come first, one a cycle, beside the parameter reads."""
     reads, pairs, taps = _reads(instruction), -(-instruction.num_parameters // 2), _taps(instruction)
     if not taps:
         return max(instruction.num_operations, reads, pairs, 1)
@@ -145,8 +145,8 @@ def slots_per_group(instruction: Vector) -> int:
 
 
 def first_operation_slot(instruction: Vector) -> int:
-    """Slot of a group's reads beside which its first micro-operation can run: its last operand and its last parameters are
-    then there. Taps are followed by the reads of B and C."""
+    """Slot of a group's reads beside which its first micro-operation can run: its last operand and its last parameters
+    are then there. Taps are followed by the reads of B and C."""
     reads, pairs, taps = _reads(instruction), -(-instruction.num_parameters // 2), _taps(instruction)
     return max(taps + reads - 2 if taps else reads - 1, taps, pairs - 1)
 
@@ -154,8 +154,8 @@ def first_operation_slot(instruction: Vector) -> int:
 def drain_cycles(instruction: Vector, spec: ChipSpec) -> int:
     """Cycles from the last slot to the completion of an instruction.
 
-    The micro-operations follow the reads `first_operation_slot` slots behind, so a group's last one may be as much later
-    than its slots end. A reduction's last row goes through a tree of log2(`NUM_PARTIALS`) additions.
+    The micro-operations follow the reads `first_operation_slot` slots behind, so a group's last one may be as much
+    later than its slots end. A reduction's last row goes through a tree of log2(`NUM_PARTIALS`) additions.
     """
     late = max(0, first_operation_slot(instruction) + instruction.num_operations - slots_per_group(instruction))
     fold = FOLD_LEVEL_CYCLES * (NUM_PARTIALS.bit_length() - 1) if instruction.reduce else 0
@@ -165,9 +165,9 @@ def drain_cycles(instruction: Vector, spec: ChipSpec) -> int:
 def vector_cycles(instruction: Vector, spec: ChipSpec) -> int:
     """Cycles from the start of an instruction to its last slot.
 
-    First the micro-program and its constants are read, a parameter line a cycle. One slot a group needs no interleaving;
-    more slots interleave `BATCH` groups, which in a reduction are of different rows. A reduction then folds
-    `NUM_PARTIALS` partial sums for each of `BATCH` rows.
+    First the micro-program and its constants are read, a parameter line a cycle. One slot a group needs no
+    interleaving; more slots interleave `BATCH` groups, which in a reduction are of different rows. A reduction then
+    folds `NUM_PARTIALS` partial sums for each of `BATCH` rows.
     """
     lanes = spec.vector.lanes
     setup = -(-(instruction.num_operations + instruction.num_constants) // lanes)

@@ -1,4 +1,5 @@
-"""`ChipSpec`: the one description of a chip. Every size, width, depth, latency and clock stands here and nowhere else."""
+"""`ChipSpec`: the one description of a chip. Every size, width, depth, latency and clock stands here and nowhere else.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +32,7 @@ class Matrix:
 
     rows: int = rule("array rows: the inner products' slice", low=4, high=256, power_of_two=True)
     columns: int = rule("array columns: output channels at a time", low=4, high=256, power_of_two=True)
-    pipeline_cycles: int = rule("registers from the address phase to the accumulator write, the array's own not counted",
+    pipeline_cycles: int = rule("registers from the address phase to the accumulator write, without the array's own",
                                 low=1, high=64)
 
 
@@ -124,7 +125,8 @@ class ChipSpec:
             (line >= max(self.matrix.rows, columns),
              f"matrix.rows and matrix.columns must fit in a scratchpad line of 4 x vector.lanes = {line} bytes"),
             (self.scratchpad.bytes % (self.scratchpad.banks * line) == 0,
-             f"scratchpad.bytes must be a multiple of scratchpad.banks lines of {line} bytes, not {self.scratchpad.bytes}"),
+             f"scratchpad.bytes must be a multiple of scratchpad.banks lines of {line} bytes, "
+             f"not {self.scratchpad.bytes}"),
             (bank >= 2 * line, f"a scratchpad bank must hold two lines of {line} bytes or more, not {bank} bytes"),
             (self.accumulator.bytes % (self.accumulator.banks * columns * 4) == 0,
              f"accumulator.bytes must be a multiple of accumulator.banks rows of {columns * 4} bytes, "
@@ -133,7 +135,8 @@ class ChipSpec:
              f"an accumulator bank must hold {max(self.matrix.rows, columns)} rows or more"),
             (self.parameter.bytes % (2 * line) == 0,
              f"parameter.bytes must be a multiple of two lines of {line} bytes, not {self.parameter.bytes}"),
-            (self.memory.bytes % self.memory.granule_bytes == 0, "memory.bytes must be a multiple of memory.granule_bytes"),
+            (self.memory.bytes % self.memory.granule_bytes == 0,
+             "memory.bytes must be a multiple of memory.granule_bytes"),
             (self.sequencer.fetch_bytes % self.memory.granule_bytes == 0,
              "sequencer.fetch_bytes must be a multiple of memory.granule_bytes"),
         ]
