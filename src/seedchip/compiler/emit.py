@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from seedchip.graph.ir import Graph, Node
 
 _PAIR_SHARE = 0.5
+_ROW_SHARES = (0.45, 0.25, 0.95)
 _SHARES = (0.95, 0.8, 0.65, 0.5, 0.35)
 """Parts of the scratchpad that a tiling may count on; the next is tried when allocation finds no stretch long enough."""
 
@@ -75,14 +76,14 @@ class _Emitter:
         if region.is_move:
             self.mover.emit(region.nodes[0])
             return "moved"
-        for share in _SHARES:
+        for share in _SHARES if is_product(region) else _ROW_SHARES:
             try:
                 mark = self.builder.mark()
                 if is_product(region):
                     emitter = self._matrix_emitter(region, share)
                     tiling, steps = str(emitter.tiling), emitter.steps()
                 else:
-                    tiling, steps = "row tiles", row_steps(region, self.builder, self.placement, lambda: self._run(region), share / 2)
+                    tiling, steps = "row tiles", row_steps(region, self.builder, self.placement, lambda: self._run(region), share)
                 for _ in steps:
                     pass
                 return tiling

@@ -10,7 +10,7 @@ import numpy as np
 from seedchip.compiler.placement import CompileError
 from seedchip.compiler.products import block_channels
 from seedchip.graph.ir import Graph, Node, TensorType
-from seedchip.graph.ops import Concat, Conv, Expand, Map, MatMul, Op, Pad, Pool, Reduce, Reshape, Slice, Transpose
+from seedchip.graph.ops import Concat, Conv, Expand, Gather, Map, MatMul, Op, Pad, Pool, Reduce, Reshape, Slice, Transpose
 from seedchip.isa.vector import MAX_CONSTANTS, MAX_OPERATIONS
 from seedchip.numerics.expression import Expression, argument, postorder
 
@@ -33,12 +33,17 @@ class _Legaliser:
         self.nodes: list[Node] = []
 
     def run(self) -> Graph:
+        for name in self.graph.inputs:
+            self._not_empty(name, self.graph.name)
         for node in self.graph:
-            if self.types[node.output].num_elements == 0:
-                raise CompileError(f"{node.source or node.output}: tensor {node.output} has no elements "
-                                   f"({self.types[node.output]}); bind the dimensions to sizes above 0")
+            self._not_empty(node.output, node.source or node.output)
             self._node(node)
         return self.graph.replace(nodes=tuple(self.nodes), types=self.types, constants=self.constants)
+
+    def _not_empty(self, name: str, where: str) -> None:
+        if self.types[name].num_elements == 0:
+            raise CompileError(f"{where}: tensor {name} has no elements ({self.types[name]}); bind the dimensions to sizes "
+                               "above 0")
 
     def _add(self, op: Op, inputs: tuple[str, ...], like: Node, output: str = "") -> str:
         name = output or f"{like.output}/{len(self.nodes)}"
@@ -53,6 +58,10 @@ class _Legaliser:
             raise CompileError(f"{node.source or node.output}: {op.name} on {self.types[node.inputs[0]]} must be quantised first")
         if isinstance(op, Map):
             self._map(node, op)
+        elif isinstance(op, (MatMul, Conv)) and self.types[node.output].shape[-1] == 1:
+            self._thin_product(node, op)
+        elif isinstance(op, Gather) and self.types[node.inputs[0]].shape[1] == 1:
+            self._thin_gather(node, op)
         elif isinstance(op, Conv) and op.groups > 1:
             self._grouped(node, op)
         elif isinstance(op, Pool) and self.types[node.output].shape[3] == 1:
@@ -100,7 +109,14 @@ class _Legaliser:
         parts = []
         for g in range(op.groups):
             inputs = [self._part(name, 3, g, op.groups, node) for name in node.inputs]
-            parts.append(self._add(Conv(op.strides, op.dilations, op.pads, 1, op.pad_value), tuple(inputs), node))
+            single = Conv(op.strides, op.dilations, op.pads, 1, op.pad_value)
+            if self.types[inputs[1]].shape[3] == 1:
+                inputs = [self._widened(n, node) if i % 2 else n for i, n in enumerate(inputs)]
+                wide = self._add(single, tuple(inputs), node)
+                shape = (*self.types[wide].shape[:3], 1)
+                parts.append(self._add(Slice((0,) * 4, shape, (1,) * 4), (wide,), node))
+            else:
+                parts.append(self._add(single, tuple(inputs), node))
         self._add(Concat(3), tuple(parts), node, node.output)
 
     def _part(self, name: str, axis: int, index: int, count: int, like: Node) -> str:
@@ -117,12 +133,31 @@ class _Legaliser:
         self.types[name] = TensorType(value.shape, str(value.dtype))
         return name
 
+    # Rows of one element are packed in memory, which the engines' wide writes can't do: a second column is put beside it. --
+
+    def _widened(self, name: str, like: Node) -> str:
+        """The tensor with a second column of zeros."""
+        axes = len(self.types[name].shape)
+        if name in self.constants:
+            return self._constant(f"{name}/wide", np.pad(self.constants[name], [(0, 0)] * (axes - 1) + [(0, 1)]))
+        return self._add(Pad((0,) * axes, (*(0,) * (axes - 1), 1)), (name,), like)
+
+    def _first_column(self, name: str, node: Node) -> None:
+        shape = self.types[node.output].shape
+        self._add(Slice((0,) * len(shape), shape, (1,) * len(shape)), (name,), node, node.output)
+
+    def _thin_product(self, node: Node, op: MatMul | Conv) -> None:
+        """One output column; a convolution with one output channel has one group."""
+        inputs = [self._widened(n, node) if i % 2 else n for i, n in enumerate(node.inputs)]
+        self._first_column(self._add(op, tuple(inputs), node), node)
+
+    def _thin_gather(self, node: Node, op: Gather) -> None:
+        table = self._widened(node.inputs[0], node)
+        self._first_column(self._add(op, (table, node.inputs[1]), node), node)
+
     def _thin_pool(self, node: Node, op: Pool) -> None:
         """A window over one channel: rows of one element are packed, so a second channel is put beside it."""
-        wide = self._add(Pad((0,) * 4, (0, 0, 0, 1)), node.inputs, node)
-        pooled = self._add(op, (wide,), node)
-        shape = self.types[node.output].shape
-        self._add(Slice((0,) * 4, shape, (1,) * 4), (pooled,), node, node.output)
+        self._first_column(self._add(op, (self._widened(node.inputs[0], node),), node), node)
 
     # Maps ----------------------------------------------------------------------------------------------------------
 

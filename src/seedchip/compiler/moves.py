@@ -141,6 +141,12 @@ class Mover:
     def _gather(self, node: Node, target: View) -> None:
         """Rows by index: the indices come to the scratchpad first."""
         table, indices = (self.placement.view(name) for name in node.inputs)
+        g = self.builder.spec.memory.granule_bytes
+        if not table.contiguous or table.strides[0] % g or table.address % g:
+            whole = standard(0, table.shape, table.dtype, self.placement.granule)
+            whole = replace(whole, address=self.placement.reserve(standard_bytes(table.shape, table.dtype, self.placement.granule)))
+            self.copy(table, whole)
+            table = whole
         count = prod(indices.shape)
         flat = indices.reshape((count,))
         if flat is None or not flat.contiguous:
@@ -152,7 +158,6 @@ class Mover:
         assert rows is not None
         limit = int(self.builder.spec.scratchpad.bytes * _SHARE)
         step = max(1, min(count, limit // (rows.strides[0] + 4)))
-        g = self.builder.spec.memory.granule_bytes
         for start in range(0, count, step):
             n = min(step, count - start)
             index_buffer, index = self._buffer((n,), "int32")

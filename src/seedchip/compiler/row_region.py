@@ -6,8 +6,8 @@ import itertools
 from math import prod
 from typing import TYPE_CHECKING
 
-from seedchip.compiler.placement import CompileError
 from seedchip.compiler.rowcode import Step, Tile
+from seedchip.compiler.space import OutOfSpace
 from seedchip.compiler.tile_run import LOADED, Box, TileRun
 from seedchip.compiler.transfer import load
 from seedchip.compiler.view import View, row_bytes, standard, standard_bytes
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def row_steps(region: Region, builder: Builder, placement: Placement, new_run: Callable[[], TileRun],
               share: float) -> Iterator[None]:
-    """Emit a region tile by tile, each in ``share`` of the scratchpad; yields after each."""
+    """Emit a region tile by tile, each in ``share`` of the scratchpad; yields after each. Raises `OutOfSpace`."""
     first = _fused(region)
     nodes = region.nodes[(region.head is not None) + (first is not None):]
     for box in _boxes(region, placement, builder.spec.scratchpad.bytes * share):
@@ -46,13 +46,13 @@ def _boxes(region: Region, placement: Placement, budget: float) -> Iterator[Box]
 
 
 def _tile_shape(region: Region, placement: Placement, budget: float) -> tuple[tuple[int, ...], int]:
-    """Rows and columns of a tile: whole inner axes first, then a piece of the next; columns are cut only when they must be."""
+    """Rows and columns of a tile: whole inner axes first, then a piece of the next; columns are cut only when they must
+    be."""
     columns = region.columns
     while _bytes(region, placement, (1,) * len(region.rows), columns) > budget:
         granule = placement.granule
         if region.needs_whole_rows or columns <= granule:
-            raise CompileError(f"{region.nodes[0].source or region.nodes[0].output}: a row of {region.columns} elements must "
-                               f"fit in the scratchpad of chip {placement.spec.name}; choose a chip with a larger scratchpad")
+            raise OutOfSpace
         columns = max(granule, -(-columns // 2 // granule) * granule)
     rows = [1] * len(region.rows)
     for axis in reversed(range(len(rows))):

@@ -92,9 +92,8 @@ class TileRun:
             self.rowcode.map(Tile(box.sizes, box.first, box.last), op.expression, operands, out)
             return
         count = prod(box.sizes)
-        flat = [View(o.address, (count,), (o.item,), o.dtype) if isinstance(o, View) and prod(o.shape) == count and count > 1
-                else _single(o) for o in operands]
-        self.rowcode.map(Tile((), 0, count), op.expression, flat, View(out.address, (count,), (out.item,), out.dtype))
+        flat = [_packed(o, count) if isinstance(o, View) else o for o in operands]
+        self.rowcode.map(Tile((), 0, count), op.expression, flat, _packed(out, count))
 
     def operand(self, name: str, box: Box) -> Operand:
         """The tensor on the chip: loaded on first use."""
@@ -185,10 +184,10 @@ class TileRun:
             self.drop(name)
 
 
-def _single(operand: Operand) -> Operand:
-    if isinstance(operand, View):
-        return View(operand.address, (1,), (operand.item,), operand.dtype)
-    return operand
+def _packed(view: View, count: int) -> View:
+    """One-element rows as one row: whole, or a single element where the rows broadcast."""
+    broadcasts = all(s == 0 or n == 1 for n, s in zip(view.shape, view.strides, strict=True))
+    return View(view.address, (1 if broadcasts else count,), (view.item,), view.dtype)
 
 
 def _constant_operand(name: str, value: np.ndarray) -> Columns | Single | None:

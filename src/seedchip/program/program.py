@@ -17,6 +17,15 @@ if TYPE_CHECKING:
 MEMORY_DTYPES = {"int8": np.int8, "int32": np.int32, "float32": np.float32}
 
 
+def user_dtype(name: str) -> np.dtype:
+    """The NumPy type of an input's or output's type name; narrow machine-learning types come from `ml_dtypes`."""
+    if name in np.sctypeDict:
+        return np.dtype(name)
+    import ml_dtypes
+
+    return np.dtype(getattr(ml_dtypes, name))
+
+
 @dataclass(frozen=True)
 class TensorPlace:
     """Where an input or output lies in memory, and what the driver does while it copies it.

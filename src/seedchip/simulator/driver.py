@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seedchip.program.program import MEMORY_DTYPES
+from seedchip.program.program import MEMORY_DTYPES, user_dtype
 from seedchip.simulator.errors import FeedError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def _check(place: TensorPlace, array: np.ndarray) -> np.ndarray:
     where = f"input {place.name!r}"
     if array.shape != place.shape:
         raise FeedError(f"{where} must have shape {list(place.shape)}, not {list(array.shape)}")
-    wanted = np.dtype(place.dtype)
+    wanted = user_dtype(place.dtype)
     if array.dtype.kind not in "biuf":
         raise FeedError(f"{where} must be {place.dtype}, not {array.dtype}")
     if wanted.kind in "biu" and array.dtype.kind == "f":
@@ -93,4 +93,4 @@ def read_output(memory: np.ndarray, place: TensorPlace) -> np.ndarray:
     stored = np.ascontiguousarray(rows[:, : width * dtype.itemsize]).view(dtype).reshape(shape)
     back = np.argsort(place.permutation) if shape else ()
     with np.errstate(all="ignore"):
-        return stored.transpose(back).astype(place.dtype, order="C")
+        return stored.transpose(back).astype(user_dtype(place.dtype), order="C")
