@@ -24,7 +24,7 @@ from seedchip.quantise.scales import ScaleRule
 from seedchip.quantise.storage import is_float_matrix
 
 MAX_FEEDS = 4
-"""Calibration feeds on which whole networks are compared; shares of layers are measured on the worst."""
+"""Calibration feeds on which networks are compared; shares of layers are measured on the one of middling error."""
 MAX_ROUNDS = 8
 MARGIN = 0.7
 """Share of the allowed error power that a prediction may use up."""
@@ -41,12 +41,12 @@ MATMUL_LADDER = (_STATIC[0], LayerChoice(1, False), *_STATIC[1:])
 
 @dataclass(frozen=True)
 class Candidate:
-    """A quantised graph, how its scales were found and its worst cosine on the feeds."""
+    """A quantised graph, how its scales were found and the worst output's cosine over all feeds together."""
 
     graph: Graph
     rule: ScaleRule
     cosine: float
-    worst_feed: int
+    typical_feed: int
 
     @property
     def error(self) -> float:
@@ -71,7 +71,7 @@ class Search:
         best = self._best_rule(levels)
         if best.cosine >= self.rule.options.cosine or not self.layers:
             return best.graph
-        self.values = evaluate_all(self.graph, self.feeds[best.worst_feed])
+        self.values = evaluate_all(self.graph, self.feeds[best.typical_feed])
         shares = {name: self._shares(node, best.rule) for name, node in self.layers.items()}
         trust = best.error / max(sum(s[0] for s in shares.values()), 1e-30)
         allowed = 1 - self.rule.options.cosine**2
@@ -99,11 +99,11 @@ class Search:
     def _try(self, levels: Mapping[str, int], rule: ScaleRule) -> Candidate:
         choices = {**{name: ladder(self.layers[name])[level] for name, level in levels.items()}, **self.fixed}
         graph = Rewriter(self.graph, choices, self.statistics, rule).run()
-        cosines = []
-        for feed, exact in zip(self.feeds, self.exact, strict=True):
-            found = evaluate(graph, feed)
-            cosines.append(min((cosine(exact[name], found[name]) for name in exact), default=1.0))
-        return Candidate(graph, rule, min(cosines), int(np.argmin(cosines)))
+        found = [evaluate(graph, feed) for feed in self.feeds]
+        single = [min((cosine(e[name], f[name]) for name in e), default=1.0)
+                  for e, f in zip(self.exact, found, strict=True)]
+        whole = min((cosine(_joined(self.exact, name), _joined(found, name)) for name in self.exact[0]), default=1.0)
+        return Candidate(graph, rule, whole, int(np.argsort(single)[len(single) // 2]))
 
     def _shares(self, node: Node, rule: ScaleRule) -> list[float]:
         """Relative error power at the outputs that the layer causes alone, at every step of its ladder."""
@@ -157,6 +157,10 @@ class Search:
         runtime = sum(operands[i].num_elements for i, n in enumerate(node.inputs) if n not in self.graph.constants)
         vector_passes = 0 if choice == _STATIC[0] else ROW_PASSES * (1 if choice.num_limbs == 1 else choice.num_limbs)
         return cycles + vector_passes * runtime / LANES + level
+
+
+def _joined(runs: Sequence[Mapping[str, np.ndarray]], name: str) -> np.ndarray:
+    return np.concatenate([run[name].reshape(-1) for run in runs])
 
 
 def ladder(node: Node) -> tuple[LayerChoice, ...]:
