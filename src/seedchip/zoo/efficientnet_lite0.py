@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -43,8 +44,10 @@ def _export(path: Path) -> None:
     network = _definition().EfficientNet.from_name("efficientnet-lite0")
     network.load_state_dict(torch.load(fetch("efficientnet-lite0-weights"), map_location="cpu", weights_only=True))
     image = torch.zeros(1, 3, SIZE, SIZE)
-    torch.onnx.export(network.eval(), (image,), str(path), input_names=["image"], output_names=["logits"], dynamo=False,
-                      opset_version=17)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about the exporter's own workings
+        torch.onnx.export(network.eval(), (image,), str(path), input_names=["image"], output_names=["logits"],
+                          dynamo=True, external_data=False, verbose=False)
 
 
 def _definition() -> Any:
