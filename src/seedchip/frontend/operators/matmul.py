@@ -39,7 +39,7 @@ def matmul(call: Call) -> Tensor:
     return product(call.build, _float(call, 0), _float(call, 1))
 
 
-@operator("Gemm", "FusedMatMul")
+@operator("Gemm")
 def gemm(call: Call) -> Tensor:
     """alpha A B + beta C with either operand transposed."""
     a, b = _float(call, 0), _float(call, 1)

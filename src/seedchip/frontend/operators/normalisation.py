@@ -97,7 +97,7 @@ def moments(call: Call, x: Tensor, epsilon: float) -> tuple[Tensor, Tensor, Tens
     return centred, total, inverse
 
 
-def _scaled(call: Call, x: Tensor, inverse: Tensor, scale: Value | None, bias: Value | None) -> Tensor:
+def scaled(call: Call, x: Tensor, inverse: Tensor, scale: Value | None, bias: Value | None) -> Tensor:
     y = call.build.map(lambda a, i: apply("mul", a, i), x, inverse)
     if scale is not None:
         y = call.build.map(lambda a, s: apply("mul", a, s), y, scale)
@@ -124,7 +124,7 @@ def layer_normalization(call: Call) -> tuple[Tensor, ...]:
     centred, total, inverse = moments(call, rows, call.attr("epsilon", 1e-5))
     scale = _flat(call.inputs[1], call, tail)
     bias = _flat(call.inputs[2] if call.has(2) else None, call, tail)
-    y = call.build.reshape(_scaled(call, centred, inverse, scale, bias), x.shape)
+    y = call.build.reshape(scaled(call, centred, inverse, scale, bias), x.shape)
     if call.num_outputs == 1:
         return (y,)
     mean = call.build.map(lambda s: apply("mul", s, 1.0 / rows.shape[-1]), total)
@@ -142,7 +142,7 @@ def rms_normalization(call: Call) -> Tensor:
     size, epsilon = 1.0 / rows.shape[-1], call.attr("epsilon", 1e-5)
     squares = call.build.reduce_last("sum", call.build.map(lambda a: apply("mul", a, a), rows))
     inverse = call.build.map(lambda s: f.rsqrt(apply("mad", s, size, epsilon)), squares)
-    return call.build.reshape(_scaled(call, rows, inverse, _flat(call.inputs[1], call, tail), None), x.shape)
+    return call.build.reshape(scaled(call, rows, inverse, _flat(call.inputs[1], call, tail), None), x.shape)
 
 
 def _group_normalised(call: Call, groups: int) -> Tensor:

@@ -50,7 +50,11 @@ def max_pool(call: Call) -> Tensor:
 def average_pool(call: Call) -> Tensor:
     """One or two spatial axes; any strides, dilations, pads, ceil_mode and count_include_pad. Three-dimensional
     windows are refused."""
-    x = call.tensor(0)
+    return average_pooled(call, call.tensor(0))
+
+
+def average_pooled(call: Call, x: Tensor) -> Tensor:
+    """The windows' means of an N x C x (H x) W image, by the node's attributes."""
     window = _pool_window(call, x)
     image = to_image(call, x)
     op = ops.Pool("sum", window.kernel, window.strides, window.dilations, window.pads)

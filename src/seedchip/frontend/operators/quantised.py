@@ -98,7 +98,7 @@ def _float(value: Value) -> Value:
     return value if isinstance(value, Tensor) else value.astype(np.float32)
 
 
-def _quantised(call: Call, x: Value, scale: Value, zero: Value, dtype: str) -> Tensor:
+def quantised(call: Call, x: Value, scale: Value, zero: Value, dtype: str) -> Tensor:
     """round(x / scale) + zero, clamped to ``dtype``; ``zero`` is in the units of the stored tensor."""
     low, high = INTEGER_RANGES[dtype]
     offset = 128 if dtype == "uint8" else 0
@@ -132,13 +132,19 @@ def quantize_linear(call: Call) -> Tensor:
     offset = 128 if dtype == "uint8" else 0
     carrier = Tensor("", x.type, dtype, offset)
     zero = _blocks(call, zero_point(call, 2, carrier), axis, x)
-    return _quantised(call, x, _blocks(call, _float(call.value(1)), axis, x), zero, dtype)
+    return quantised(call, x, _blocks(call, _float(call.value(1)), axis, x), zero, dtype)
 
 
 @operator("DynamicQuantizeLinear")
 def dynamic_quantize_linear(call: Call) -> tuple[Tensor, Tensor, Tensor]:
     """Scale and zero point of the whole tensor's range, computed at run time."""
-    x = call.tensor(0)
+    codes, scale, zero = dynamic_codes(call, call.tensor(0))
+    code = call.build.map(lambda z: z, zero, dtype="int8")
+    return codes, scale.as_dtype("float32"), Tensor(code.name, code.type, "uint8", 128)
+
+
+def dynamic_codes(call: Call, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """uint8 codes of a whole tensor, their scale, and their zero point in the units of the stored tensor."""
     axes = list(range(x.rank))
     high = call.build.reshape(call.build.reduce("max", x, axes), ())
     low = call.build.reshape(call.build.reduce("min", x, axes), ())
@@ -152,9 +158,7 @@ def dynamic_quantize_linear(call: Call) -> tuple[Tensor, Tensor, Tensor]:
         return apply("sub", apply("rne", f.divide(apply("sub", 0.0, apply("min", l, 0.0)), s)), 128.0)
 
     zero = call.build.map(point, low, scale)
-    y = _quantised(call, x, scale, zero, "uint8")
-    code = call.build.map(lambda z: z, zero, dtype="int8")
-    return y, scale.as_dtype("float32"), Tensor(code.name, code.type, "uint8", 128)
+    return quantised(call, x, scale, zero, "uint8"), scale, zero
 
 
 def _corrected(call: Call, total: Tensor, terms: list[tuple[Value, Value]], constant: Value | None) -> Tensor:
@@ -296,7 +300,7 @@ def conv_integer(call: Call) -> Tensor:
     return from_image(call, integer_convolution(call, (0, 1, 2, 3)), len(call.shape(0))).as_dtype("int32")
 
 
-def _requantised(call: Call, total: Tensor, scale: Value, zero: int, dtype: str) -> Tensor:
+def requantised(call: Call, total: Tensor, scale: Value, zero: int, dtype: str) -> Tensor:
     """round(total * scale) + zero point, in the codes of ``dtype``; ``zero`` is the index of the zero point's input."""
     offset = 128 if dtype == "uint8" else 0
     carrier = Tensor("", total.type, dtype, offset)
@@ -306,7 +310,7 @@ def _requantised(call: Call, total: Tensor, scale: Value, zero: int, dtype: str)
     return Tensor(y.name, y.type, dtype, offset)
 
 
-def _ratio(call: Call, a: Value, b: Value, y: Value) -> Value:
+def scale_ratio(call: Call, a: Value, b: Value, y: Value) -> Value:
     """Scale of a requantisation: a * b / y, rounded once to binary32 when all are known."""
     if all(isinstance(v, np.ndarray) for v in (a, b, y)):
         return (np.asarray(a, np.float64) * np.asarray(b, np.float64) / np.asarray(y, np.float64)).astype(np.float32)
@@ -319,7 +323,7 @@ def qlinear_matmul(call: Call) -> Tensor:
     a, b = as_codes(call, 0), as_codes(call, 3)
     total = integer_product(call, a, zero_point(call, 2, a), b, zero_point(call, 5, b))
     scale_a = _matrix_zero(call, call.value(1), a.rank, row=True)
-    return _requantised(call, total, _ratio(call, scale_a, call.value(4), call.value(6)), 7, call.dtype(7))
+    return requantised(call, total, scale_ratio(call, scale_a, call.value(4), call.value(6)), 7, call.dtype(7))
 
 
 @operator("QLinearConv")
@@ -327,8 +331,5 @@ def qlinear_conv(call: Call) -> Tensor:
     """One or two spatial axes; the weights' zero point known at import; weights known at import unless all zeros are
     code 0."""
     total = integer_convolution(call, (0, 3, 2, 5), bias=8)
-    y = _requantised(call, total, _ratio(call, call.value(1), call.value(4), call.value(6)), 7, call.dtype(7))
+    y = requantised(call, total, scale_ratio(call, call.value(1), call.value(4), call.value(6)), 7, call.dtype(7))
     return from_image(call, y, len(call.shape(0)))
-
-
-__all__ = ["as_codes", "int8_parts", "integer_product", "is_zero", "zero_point"]

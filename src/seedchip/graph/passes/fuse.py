@@ -13,10 +13,12 @@ from seedchip.graph.ir import Graph, Node, TensorType
 from seedchip.graph.ops import Map
 from seedchip.graph.passes.dequantise import match_dequantise
 from seedchip.graph.passes.rewriter import Rewriter, normal_map
-from seedchip.numerics.expression import Expression, argument, num_operations, substitute
+from seedchip.numerics.expression import Expression, argument, num_operations, postorder, substitute
 
 TRUTH = ("lt", "le", "eq")
 """Their results are 0 and 1, which int8 holds exactly."""
+WHOLE = ("mov", "add", "sub", "mul", "mad", "min", "max", "rne", "floor", "sel", *TRUTH)
+"""Operations that keep integers integers (and within int32, as products of int8 and their corrections are)."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ class _Fusing:
 
     def _may_join(self, node: Node, name: str) -> bool:
         producer = self.maps[name]
-        if producer.dtype != "float32" and producer.expression.operator not in TRUTH:
+        if not self._exact(producer):
             return False
         if self.graph.types[name].shape != self.graph.types[node.output].shape:
             return False
@@ -105,6 +107,26 @@ class _Fusing:
         whole = Node(Map(producer.expression, producer.dtype), producer.operands, name)
         types = ChainMap(self.new.types, cast(dict[str, TensorType], self.graph.types))
         return match_dequantise(whole, types) is not None and all(isinstance(r.op, Map) for r in readers)
+
+    def _exact(self, producer: Body) -> bool:
+        """Whether the conversion to the producer's element type changes nothing: it may be left out then."""
+        if producer.dtype == "float32" or producer.expression.operator in TRUTH:
+            return True
+        if producer.dtype != "int32":
+            return False
+        return all(self._whole(e, producer.operands) for e in postorder(producer.expression))
+
+    def _whole(self, e: Expression, operands: tuple[str, ...]) -> bool:
+        """Whether a step of an expression gives an integer when its operands are integers."""
+        if e.operator == "constant":
+            return float(np.int32(e.value).view(np.float32)).is_integer()
+        if e.operator != "argument":
+            return e.operator in WHOLE
+        name = operands[e.value]
+        array = self.new.constants.get(name)
+        if array is not None:
+            return bool(np.all(array == np.rint(array)))
+        return self.new.types.get(name, self.graph.types[name]).dtype != "float32"
 
     def _joined(self, body: Body, name: str) -> Body | None:
         """The two maps as one, or None where a limit is passed."""
