@@ -70,14 +70,15 @@ def slow_window(kind, x, kernel, strides, dilations, pads):
     width = (x.shape[2] + pads[1] + pads[3] - dilations[1] * (kernel[1] - 1) - 1) // strides[1] + 1
     out = np.empty((x.shape[0], height, width, x.shape[3]), np.float32)
     for n, i, j, c in np.ndindex(out.shape):
-        value = NOTHING[kind]
+        value = None
         for a in range(kernel[0]):
             for b in range(kernel[1]):
                 row = i * strides[0] + a * dilations[0] - pads[0]
                 column = j * strides[1] + b * dilations[1] - pads[1]
                 if 0 <= row < x.shape[1] and 0 <= column < x.shape[2]:
-                    value = STEP[kind](value, x[n, row, column, c])
-        out[n, i, j, c] = value
+                    tap = x[n, row, column, c]
+                    value = tap if value is None else STEP[kind](value, tap)
+        out[n, i, j, c] = NOTHING[kind] if value is None else value
     return out
 
 
@@ -89,6 +90,7 @@ def slow_window(kind, x, kernel, strides, dilations, pads):
     ((2, 2), (3, 3), (3, 4), (4, 4, 4, 4))])
 def test_window_equals_the_scalar_loop(kind, kernel, strides, dilations, pads):
     x = np.random.default_rng(2).standard_normal((2, 7, 6, 3)).astype(np.float32)
+    x[1, :, :, 0] = -0.0
     got = window_reduce(kind, x, kernel, strides=strides, dilations=dilations, pads=pads)
     want = slow_window(kind, x, kernel, strides, dilations, pads)
     np.testing.assert_array_equal(got.view(np.int32), want.view(np.int32))

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from seedchip.compiler.matrix_region import MatrixEmitter
 from seedchip.compiler.moves import Mover
+from seedchip.compiler.pairing import is_product, pair
 from seedchip.compiler.parameters import ParameterCache
 from seedchip.compiler.placement import CompileError
-from seedchip.compiler.pairing import is_product, pair
 from seedchip.compiler.products import flattened, operands, product, product_depth
 from seedchip.compiler.row_region import row_steps
 from seedchip.compiler.rowcode import RowCode
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _PAIR_SHARE = 0.5
 _ROW_SHARES = (0.45, 0.25, 0.95)
 _SHARES = (0.95, 0.8, 0.65, 0.5, 0.35)
-"""Parts of the scratchpad that a tiling may count on; the next is tried when allocation finds no stretch long enough."""
+"""Parts of the scratchpad that a tiling may count on; the next is tried when no free stretch is long enough."""
 
 
 def emit_regions(regions: list[Region], builder: Builder, placement: Placement,
@@ -83,7 +83,8 @@ class _Emitter:
                     emitter = self._matrix_emitter(region, share)
                     tiling, steps = str(emitter.tiling), emitter.steps()
                 else:
-                    tiling, steps = "row tiles", row_steps(region, self.builder, self.placement, lambda: self._run(region), share)
+                    tiling = "row tiles"
+                    steps = row_steps(region, self.builder, self.placement, lambda: self._run(region), share)
                 for _ in steps:
                     pass
                 return tiling
@@ -91,8 +92,8 @@ class _Emitter:
                 self.builder.rewind(mark)
         node = region.nodes[0]
         raise CompileError(f"{node.source or node.output}: no tile of this {node.op.name} fits the "
-                           f"{self.builder.spec.scratchpad.bytes}-byte scratchpad of chip {self.builder.spec.name}; choose a chip "
-                           "with a larger scratchpad")
+                           f"{self.builder.spec.scratchpad.bytes}-byte scratchpad of chip {self.builder.spec.name}; "
+                           "choose a chip with a larger scratchpad")
 
     def _matrix_emitter(self, region: Region, share: float) -> MatrixEmitter:
         """The region with its tiling for a share of the scratchpad. Raises `OutOfSpace` when there is none."""
@@ -105,7 +106,8 @@ class _Emitter:
 
     def _in_turns(self, emitters: list[MatrixEmitter]) -> list[str]:
         """Tiles of all, each spread evenly over the whole stretch; the last region begins."""
-        order = sorted(((step + 0.5) / e.num_steps, -i, i) for i, e in enumerate(emitters) for step in range(e.num_steps))
+        order = sorted(((step + 0.5) / e.num_steps, -i, i)
+                       for i, e in enumerate(emitters) for step in range(e.num_steps))
         streams = [e.steps() for e in emitters]
         for _, _, i in order:
             next(streams[i])

@@ -12,10 +12,8 @@ from seedchip.graph.ops import Conv, Map, Transpose
 from seedchip.program import TensorPlace
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from seedchip.compiler.placement import Placement
-    from seedchip.graph.ir import Graph, Node, TensorType
+    from seedchip.graph.ir import Graph, Node
     from seedchip.spec import ChipSpec
 
 
@@ -82,12 +80,11 @@ def _packed(copy: InputCopy, readers: list[Node], graph: Graph, spec: ChipSpec) 
     return replace(copy, pad_columns=(op.pads[1], op.pads[3]), packed=True)
 
 
-def place_inputs(graph: Graph, placement: Placement, copies: list[InputCopy],
-                 user_types: Mapping[str, TensorType]) -> tuple[TensorPlace, ...]:
-    """Memory for every input; the views of what the driver writes. ``user_types`` has scalars as scalars."""
+def place_inputs(graph: Graph, placement: Placement, copies: list[InputCopy], user: Graph) -> tuple[TensorPlace, ...]:
+    """Memory for every input; the views of what the driver writes. ``user`` is the network as it was given."""
     places = []
     for copy in copies:
-        t, user = graph.types[copy.tensor], user_types[copy.name]
+        t, given = graph.types[copy.tensor], user.types[copy.name]
         shape = t.shape
         if copy.packed:
             shape = (*shape[:2], shape[2] + sum(copy.pad_columns), shape[3])
@@ -99,9 +96,8 @@ def place_inputs(graph: Graph, placement: Placement, copies: list[InputCopy],
         else:
             pitch = row_bytes((shape or (1,))[-1], t.dtype, placement.granule)
             address = placement.new(copy.tensor).address
-        places.append(TensorPlace(copy.name, user.shape, user.dtype, t.dtype, address, pitch,
-                                  copy.permutation if user.shape else (),
-                                  copy.pad_columns, copy.multiplier))
+        places.append(TensorPlace(copy.name, given.shape, given.dtype, t.dtype, address, pitch,
+                                  copy.permutation if given.shape else (), copy.pad_columns, copy.multiplier))
     return tuple(places)
 
 
@@ -122,12 +118,12 @@ def output_sources(graph: Graph) -> dict[str, tuple[str, tuple[int, ...]]]:
 
 
 def place_outputs(graph: Graph, placement: Placement, sources: dict[str, tuple[str, tuple[int, ...]]],
-                  user_types: Mapping[str, TensorType]) -> tuple[TensorPlace, ...]:
-    """Where the driver reads each output. Every view must be in the standard layout."""
+                  user: Graph) -> tuple[TensorPlace, ...]:
+    """Where the driver reads each output of ``user``, the network as given. Every view is in the standard layout."""
     places = []
     for public, (name, perm) in sources.items():
         t = graph.types[name]
-        shape = tuple(t.shape[p] for p in perm) if user_types[name].shape else ()
+        shape = user.types[user.outputs[public]].shape
         perm = perm if shape else ()
         pitch = row_bytes((t.shape or (1,))[-1], t.dtype, placement.granule)
         inverse = tuple(int(i) for i in np.argsort(perm)) if perm else ()

@@ -1,4 +1,4 @@
-"""Graph rewriting for the engines' limits: what a vector or matrix instruction cannot say in one step is said in several."""
+"""Graph rewriting for the engines' limits: what one instruction cannot say in one step is said in several."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from seedchip.compiler.placement import CompileError
 from seedchip.compiler.products import block_channels
 from seedchip.graph.ir import Graph, Node, TensorType
-from seedchip.graph.ops import Concat, Conv, Expand, Gather, Map, MatMul, Op, Pad, Pool, Reduce, Reshape, Slice, Transpose
+from seedchip.graph.ops import Concat, Conv, Expand, Gather, Map, MatMul, Op, Pad, Pool, Reshape, Slice, Transpose
 from seedchip.isa.vector import MAX_CONSTANTS, MAX_OPERATIONS
 from seedchip.numerics.expression import Expression, argument, postorder
 
@@ -29,7 +29,8 @@ class _Legaliser:
     def __init__(self, graph: Graph, spec: ChipSpec) -> None:
         self.graph, self.spec = graph, spec
         self.types = {k: TensorType(t.shape or (1,), t.dtype) for k, t in graph.types.items()}
-        self.constants = {k: np.asarray(v).reshape(np.shape(v) or (1,)) for k, v in graph.constants.items()}
+        self.constants: dict[str, np.ndarray] = {k: np.asarray(v).reshape(np.shape(v) or (1,))
+                                                 for k, v in graph.constants.items()}
         self.nodes: list[Node] = []
 
     def run(self) -> Graph:
@@ -42,8 +43,8 @@ class _Legaliser:
 
     def _not_empty(self, name: str, where: str) -> None:
         if self.types[name].num_elements == 0:
-            raise CompileError(f"{where}: tensor {name} has no elements ({self.types[name]}); bind the dimensions to sizes "
-                               "above 0")
+            raise CompileError(f"{where}: tensor {name} has no elements ({self.types[name]}); bind the dimensions to "
+                               "sizes above 0")
 
     def _add(self, op: Op, inputs: tuple[str, ...], like: Node, output: str = "") -> str:
         name = output or f"{like.output}/{len(self.nodes)}"
@@ -55,13 +56,14 @@ class _Legaliser:
     def _node(self, node: Node) -> None:
         op = node.op
         if isinstance(op, (MatMul, Conv)) and self.types[node.output].dtype != "int32":
-            raise CompileError(f"{node.source or node.output}: {op.name} on {self.types[node.inputs[0]]} must be quantised first")
+            raise CompileError(f"{node.source or node.output}: {op.name} on {self.types[node.inputs[0]]} must be "
+                               "quantised first")
         if isinstance(op, Map):
             self._map(node, op)
         elif isinstance(op, (MatMul, Conv)) and self.types[node.output].shape[-1] == 1:
             self._thin_product(node, op)
-        elif isinstance(op, Gather) and self.types[node.inputs[0]].shape[1] == 1:
-            self._thin_gather(node, op)
+        elif isinstance(op, Gather):
+            self._gather(node, op)
         elif isinstance(op, Conv) and op.groups > 1:
             self._grouped(node, op)
         elif isinstance(op, Pool) and self.types[node.output].shape[3] == 1:
@@ -78,7 +80,7 @@ class _Legaliser:
     # Convolutions --------------------------------------------------------------------------------------------------
 
     def _grouped(self, node: Node, op: Conv) -> None:
-        """Groups that fit the array side by side stay one step; others are convolved one by one, or as one with zeros."""
+        """Groups that fit the array side by side stay one step; others go one by one, or as one kernel with zeros."""
         columns = self.spec.matrix.columns
         shape = self.types[node.inputs[1]].shape
         block = block_channels(columns, op, shape)
@@ -133,7 +135,8 @@ class _Legaliser:
         self.types[name] = TensorType(value.shape, str(value.dtype))
         return name
 
-    # Rows of one element are packed in memory, which the engines' wide writes can't do: a second column is put beside it. --
+    # Rows of one element --------------------------------------------------------------------------------------------
+    # They are packed in memory, which the engines' wide writes can't do: a second column is put beside the first.
 
     def _widened(self, name: str, like: Node) -> str:
         """The tensor with a second column of zeros."""
@@ -151,9 +154,20 @@ class _Legaliser:
         inputs = [self._widened(n, node) if i % 2 else n for i, n in enumerate(node.inputs)]
         self._first_column(self._add(op, tuple(inputs), node), node)
 
-    def _thin_gather(self, node: Node, op: Gather) -> None:
-        table = self._widened(node.inputs[0], node)
-        self._first_column(self._add(op, (table, node.inputs[1]), node), node)
+    def _gather(self, node: Node, op: Gather) -> None:
+        """Tables of one column are widened; one row by a scalar index is a list of one row, taken out of it."""
+        table, indices = node.inputs
+        thin = self.types[table].shape[1] == 1
+        if self.graph.types[indices].shape:
+            if thin:
+                self._first_column(self._add(op, (self._widened(table, node), indices), node), node)
+            else:
+                self.nodes.append(node)
+            return
+        row = self._add(op, (self._widened(table, node) if thin else table, indices), node)
+        if thin:
+            row = self._add(Slice((0, 0), (1, 1), (1, 1)), (row,), node)
+        self._add(Reshape(self.types[node.output].shape), (row,), node, node.output)
 
     def _thin_pool(self, node: Node, op: Pool) -> None:
         """A window over one channel: rows of one element are packed, so a second channel is put beside it."""
@@ -163,9 +177,10 @@ class _Legaliser:
 
     def _map(self, node: Node, op: Map) -> None:
         inputs = tuple(self._fitting(name, self.types[node.output].shape, node) for name in node.inputs)
-        expression = self._split(op.expression, inputs, node)
-        if expression is None:
+        if self._fits(op.expression, inputs):
             self._add(op, inputs, node, node.output)
+        else:
+            self._split(node, op, inputs)
 
     def _fitting(self, name: str, shape: tuple[int, ...], like: Node) -> str:
         """Operands of one-element rows must be whole or single: others are broadcast by copying."""
@@ -174,11 +189,9 @@ class _Legaliser:
             return name
         return self._add(Expand(shape), (name,), like)
 
-    def _split(self, root: Expression, inputs: tuple[str, ...], node: Node) -> bool | None:
-        """Emit the map in pieces when it is too large; None when it fits."""
-        if self._fits(root, inputs):
-            return None
-        names = list(inputs)
+    def _split(self, node: Node, op: Map, inputs: tuple[str, ...]) -> None:
+        """Emit a map that is too large in pieces, each a map of its own."""
+        root, names = op.expression, list(inputs)
         while not self._fits(root, tuple(names)):
             piece = self._largest_piece(root, tuple(names), node)
             used = sorted({e.value for e in postorder(piece) if e.operator == "argument"})
@@ -188,8 +201,7 @@ class _Legaliser:
             names.append(name)
         used = sorted({e.value for e in postorder(root) if e.operator == "argument"})
         local = _renumber(root, {old: argument(new) for new, old in enumerate(used)})
-        self._add(Map(local, node.op.dtype), tuple(names[i] for i in used), node, node.output)  # type: ignore[attr-defined]
-        return True
+        self._add(Map(local, op.dtype), tuple(names[i] for i in used), node, node.output)
 
     def _largest_piece(self, root: Expression, names: tuple[str, ...], node: Node) -> Expression:
         """The largest proper sub-expression that fits one instruction and leaves fewer tensors or operations."""
@@ -198,11 +210,13 @@ class _Legaliser:
         shape = self.types[node.output].shape
         whole = [e for e in pieces if self._shape(e, names) == shape] or pieces
         if not whole:
-            raise CompileError(f"{node.source or node.output}: the element-wise function cannot be split into instructions")
+            raise CompileError(f"{node.source or node.output}: the element-wise function cannot be split into "
+                               "instructions")
         return max(whole, key=lambda e: (len(self._tensors(e, names)), len(postorder(e))))
 
     def _shape(self, e: Expression, names: tuple[str, ...]) -> tuple[int, ...]:
-        return np.broadcast_shapes(*(self.types[names[o.value]].shape for o in postorder(e) if o.operator == "argument"))
+        leaves = [o for o in postorder(e) if o.operator == "argument"]
+        return np.broadcast_shapes(*(self.types[names[o.value]].shape for o in leaves))
 
     def _tensors(self, e: Expression, names: tuple[str, ...]) -> set[str]:
         used = {names[o.value] for o in postorder(e) if o.operator == "argument"}
@@ -242,6 +256,3 @@ def _replace(root: Expression, piece: Expression, by: Expression) -> Expression:
         else:
             built[id(e)] = Expression(e.operator, tuple(built[id(o)] for o in e.operands), e.value)
     return built[id(root)]
-
-
-__all__ = ["Reduce", "legalise"]

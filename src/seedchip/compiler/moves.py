@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -14,11 +13,13 @@ from seedchip.compiler.tile_run import LOADED
 from seedchip.compiler.transfer import access, fill, load, store
 from seedchip.compiler.view import View, standard, standard_bytes
 from seedchip.graph.ops import Concat, Expand, Gather, MatMul, Pad, Reshape, Slice, Take, Transpose
+from seedchip.graph.reference import convert
 from seedchip.isa import Load
 
 if TYPE_CHECKING:
     from seedchip.compiler.builder import Builder
     from seedchip.compiler.placement import Placement
+    from seedchip.compiler.space import Buffer
     from seedchip.graph.ir import Node
 
 _SHARE = 0.25
@@ -61,7 +62,8 @@ class Mover:
         return source.expand(shape)
 
     def _usable(self, name: str, view: View) -> bool:
-        """Readers want runs along the last axis; only a product's operand B may run along K. Network outputs are whole rows."""
+        """Readers want runs along the last axis; only a product's operand B may run along K. The network's outputs are
+        whole rows."""
         if name in self._given or name in self.placement.views:
             return False
         if view.contiguous:
@@ -113,15 +115,15 @@ class Mover:
     def _pad(self, node: Node, target: View, op: Pad) -> None:
         """The border is copied from one constant element; then the inside."""
         source = self.placement.view(node.inputs[0])
-        dtype = np.float32 if target.dtype == "float32" else np.dtype(target.dtype)
-        value = np.full((1,), op.value, dtype)
+        value = convert(np.full((1,), op.value, np.float32), target.dtype)
         address = self.placement.constant_bytes(("element", target.dtype, float(op.value)), value)
         element = View(address, (1,) * len(target.shape), (0,) * len(target.shape), target.dtype)
         for axis, (before, after) in enumerate(zip(op.before, op.after, strict=True)):
             for start, size in ((0, before), (target.shape[axis] - after, after)):
                 if size:
-                    starts = tuple(op.before[i] if i < axis else start if i == axis else 0 for i in range(len(target.shape)))
-                    sizes = tuple(source.shape[i] if i < axis else size if i == axis else n for i, n in enumerate(target.shape))
+                    rest = len(target.shape) - axis - 1
+                    starts = (*op.before[:axis], start, *(0,) * rest)
+                    sizes = (*source.shape[:axis], size, *target.shape[axis + 1:])
                     self._border(element, target.slice(starts, sizes), value)
         self.copy(source, target.slice(op.before, source.shape))
 
@@ -143,8 +145,9 @@ class Mover:
         table, indices = (self.placement.view(name) for name in node.inputs)
         g = self.builder.spec.memory.granule_bytes
         if not table.contiguous or table.strides[0] % g or table.address % g:
-            whole = standard(0, table.shape, table.dtype, self.placement.granule)
-            whole = replace(whole, address=self.placement.reserve(standard_bytes(table.shape, table.dtype, self.placement.granule)))
+            granule = self.placement.granule
+            address = self.placement.reserve(standard_bytes(table.shape, table.dtype, granule))
+            whole = standard(address, table.shape, table.dtype, granule)
             self.copy(table, whole)
             table = whole
         count = prod(indices.shape)
@@ -164,8 +167,9 @@ class Mover:
             load(self.builder, flat.slice((start,), (n,)), index)
             buffer, local = self._buffer((n, table.shape[1]), table.dtype)
             low, high = table.extent
-            self.builder.emit(Load, [Access(MEMORY, low, high - low), access(SCRATCHPAD, index)], [access(SCRATCHPAD, local)],
-                              memory_address=table.address, local_address=local.address, run_bytes=-(-width // g) * g,
+            self.builder.emit(Load, [Access(MEMORY, low, high - low), access(SCRATCHPAD, index)],
+                              [access(SCRATCHPAD, local)], memory_address=table.address, local_address=local.address,
+                              run_bytes=-(-width // g) * g,
                               count0=n, memory_stride0=table.strides[0], local_stride0=local.strides[0], gather=1,
                               index_address=index.address, table_rows=table.shape[0])
             store(self.builder, local, rows.slice((start, 0), (n, table.shape[1])))
@@ -192,7 +196,8 @@ class Mover:
             store(self.builder, local, to_part)
             self.builder.scratchpad.free(buffer, self.builder.now)
 
-    def _buffer(self, shape: tuple[int, ...], dtype: str):  # type: ignore[no-untyped-def]
+    def _buffer(self, shape: tuple[int, ...], dtype: str) -> tuple[Buffer, View]:
+        """A stretch of the scratchpad, and the standard view of it."""
         granule = self.builder.spec.channel_granule
         buffer = self.builder.allocate(standard_bytes(shape, dtype, granule), LOADED)
         return buffer, standard(buffer.address, shape, dtype, granule)

@@ -44,17 +44,17 @@ def compile_graph(graph: Graph, spec: ChipSpec) -> Program:
 def compile_levels(graph: Graph, spec: ChipSpec) -> Compilation:
     """`compile_graph` with every level's result. Deterministic: the same input gives the same bytes."""
     verify(graph)
-    user_types = graph.types
+    user = graph
     graph = legalise(DropNanGuards()(FuseMaps()(HoistMaps()(graph))), spec)
     verify(graph)
     copies, replaced = input_copies(graph, spec)
     sources = output_sources(graph)
     graph = _without(graph, replaced | (set(graph.outputs.values()) - {name for name, _ in sources.values()}), sources)
     placement, builder = Placement(graph, spec), Builder(spec)
-    inputs = place_inputs(graph, placement, copies, user_types)
+    inputs = place_inputs(graph, placement, copies, user)
     regions = partition(graph)
     layers, tiles = emit_regions(regions, builder, placement, {c.tensor for c in copies if c.packed})
-    outputs = place_outputs(graph, placement, sources, user_types)
+    outputs = place_outputs(graph, placement, sources, user)
     code = encode_program(builder.finish())
     address = placement.reserve(len(code))
     program = Program(graph.name, spec.name, spec.hash, ISA_VERSION, code, address, placement.end, inputs, outputs,

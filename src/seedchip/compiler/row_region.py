@@ -123,7 +123,8 @@ def _window(run: TileRun, region: Region, box: Box, fused: Node | None) -> None:
     for image in range(box.sizes[0]):
         part = source.slice((box.starts[0] + image, first_y, first_x, box.first), (1, height, width, columns))
         buffer = run.builder.allocate(height * width * pitch, LOADED)
-        local = standard(buffer.address, (height, width, columns), source.dtype, granule)
+        local = standard(buffer.address, (height, width, max(columns, 2)), source.dtype, granule)
+        local = local.slice((0, 0, 0), (height, width, columns))
         load(run.builder, _one(part, 0), local)
         step = Step(expression, tuple(_one(o, image) if isinstance(o, View) else o for o in others))
         run.rowcode.window(Tile(box.sizes[1:], box.first, box.last), local, window, op.kind, step, _one(out, image))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seedchip.compiler.rowcode import Columns, Operand, RowCode, Single, Sums, Tile
+from seedchip.compiler.rowcode import Columns, Operand, RowCode, Single, Tile
 from seedchip.compiler.transfer import load, store
 from seedchip.compiler.view import View, standard, standard_bytes
 from seedchip.graph.ops import Map, Reduce
@@ -51,7 +51,7 @@ class TileRun:
         """tensors whose place a result has taken over"""
 
     def run(self, nodes: list[Node], box: Box) -> None:
-        """Emit every node of ``nodes`` on ``box``; operands stay on the chip until `finish` or their last use in ``nodes``."""
+        """Emit every node of ``nodes`` on ``box``; operands stay until `finish` or their last use in ``nodes``."""
         producer = {n.output: n for n in nodes}
         skipped = {n.inputs[0] for n in nodes if isinstance(n.op, Reduce) and self._folds(n.inputs[0], producer)}
         for i, node in enumerate(nodes):
@@ -64,8 +64,8 @@ class TileRun:
     def _folds(self, name: str, producer: dict[str, Node]) -> bool:
         """A map that only one reduction reads is computed inside the reduction."""
         node = producer.get(name)
-        return (node is not None and isinstance(node.op, Map) and node.op.dtype == "float32" and name not in self.region.outputs
-                and self.graph.types[name].shape[-1] > 1
+        return (node is not None and isinstance(node.op, Map) and node.op.dtype == "float32"
+                and name not in self.region.outputs and self.graph.types[name].shape[-1] > 1
                 and sum(n.inputs.count(name) for n in self.region.nodes) == 1)
 
     def _node(self, node: Node, box: Box, producer: dict[str, Node], dead: set[str]) -> None:
@@ -78,8 +78,8 @@ class TileRun:
             inner = producer.get(node.inputs[0])
             expression = inner.op.expression if inner else argument(0)  # type: ignore[attr-defined]
             names = inner.inputs if inner else node.inputs
-            self.rowcode.map(Tile(box.sizes, box.first, box.last), expression, [self.operand(n, box) for n in names], out,
-                             node.op.kind)
+            operands = [self.operand(n, box) for n in names]
+            self.rowcode.map(Tile(box.sizes, box.first, box.last), expression, operands, out, node.op.kind)
         else:
             assert isinstance(node.op, Map)
             self._map(node, node.op, box, out)
@@ -88,7 +88,7 @@ class TileRun:
 
     def _map(self, node: Node, op: Map, box: Box, out: View) -> None:
         operands = [self.operand(n, box) for n in node.inputs]
-        if out.shape[-1] > 1:
+        if self._is_wide(node.output):
             self.rowcode.map(Tile(box.sizes, box.first, box.last), op.expression, operands, out)
             return
         count = prod(box.sizes)
@@ -130,11 +130,16 @@ class TileRun:
         return local
 
     def _allocate(self, name: str, sizes: tuple[int, ...], dtype: str, group: str) -> View:
+        """The standard layout; a tile that is one column of a wider tensor has padded rows all the same."""
         granule = self.builder.spec.channel_granule
-        size = standard_bytes(sizes, dtype, granule) + self.builder.spec.line_bytes
+        padded = (*sizes[:-1], max(sizes[-1], 2)) if self._is_wide(name) else sizes
+        size = standard_bytes(padded, dtype, granule) + self.builder.spec.line_bytes
         buffer = self.builder.allocate(size, group)
         self.buffers[name] = buffer
-        return standard(buffer.address, sizes, dtype, granule)
+        return standard(buffer.address, padded, dtype, granule).slice((0,) * len(sizes), sizes)
+
+    def _is_wide(self, name: str) -> bool:
+        return self.shape(name)[-1] > 1
 
     def store(self, name: str, local: View, box: Box) -> None:
         starts, sizes = box.cut(self.shape(name))
@@ -159,6 +164,7 @@ class TileRun:
         for name in node.inputs:
             local = self.locals.get(name)
             if (name in dead and name in self.buffers and isinstance(local, View) and local.shape == sizes
+                    and self._is_wide(name) == self._is_wide(node.output)
                     and local.dtype == self.graph.types[node.output].dtype and node.output not in self.locals):
                 self.locals[node.output] = local
                 self.buffers[node.output] = self.buffers[name]

@@ -8,8 +8,8 @@ micro-operation (`add`, `max`, `min`).
 
 64 is the largest lane count that a chip may have, so an engine with fewer lanes holds 64 / lanes partials per lane.
 
-Window reduction. The value of a window starts as the identity and takes the window's taps one after the other in
-row-major order; taps that fall on padding are left out.
+Window reduction. The value of a window starts as its first tap, unchanged, and takes the others one after the other
+in row-major order; taps that fall on padding are left out, and a window of padding alone is the identity.
 """
 
 from __future__ import annotations
@@ -75,12 +75,13 @@ def window_reduce(kind: Literal["sum", "max"], x: np.ndarray, kernel: tuple[int,
     height = _output_size(x.shape[1], kernel[0], (strides[0], dilations[0]), (pads[0], pads[2]))
     width = _output_size(x.shape[2], kernel[1], (strides[1], dilations[1]), (pads[1], pads[3]))
     result = np.full((x.shape[0], height, width, x.shape[3]), IDENTITY[kind], np.float32)
-    combine = _COMBINE[kind]
+    begun = np.zeros((height, width, 1), bool)
     with np.errstate(all="ignore"):
         for out_rows, in_rows in rows:
             for out_columns, in_columns in columns:
-                window = result[:, out_rows, out_columns]
-                result[:, out_rows, out_columns] = combine(window, x[:, in_rows, in_columns])
+                window, tap = result[:, out_rows, out_columns], x[:, in_rows, in_columns]
+                window[...] = np.where(begun[out_rows, out_columns], _COMBINE[kind](window, tap), tap)
+                begun[out_rows, out_columns] = True
     return canonical(result)
 
 

@@ -30,12 +30,12 @@ def user_dtype(name: str) -> np.dtype:
 class TensorPlace:
     """Where an input or output lies in memory, and what the driver does while it copies it.
 
-    ``shape`` and ``dtype`` are the user's (NumPy type name). The driver permutes the axes by ``permutation``, pads the
-    image columns by ``pad_columns`` (left, right) zeros when the tensor is an NHWC image, converts to ``storage`` and
-    writes rows (all axes but the last, row-major) ``row_bytes`` apart, zero beyond the row's elements. An output is
-    copied the other way: ``permutation`` leads from the stored axes to the user's. A float input stored as int8 is
-    multiplied by ``multiplier`` (binary32), rounded to nearest even and saturated to [-128, 127]; otherwise multiplier
-    is 1.
+    ``shape`` and ``dtype`` are the user's (NumPy type name). The driver permutes the axes by ``permutation``, pads
+    the image columns by ``pad_columns`` (left, right) zeros when the tensor is an NHWC image, converts to ``storage``
+    and writes rows (all axes but the last, row-major) ``row_bytes`` apart, zero beyond the row's elements. An output
+    is copied the other way. For both, stored axis ``i`` is the user's axis ``permutation[i]``. A float input stored
+    as int8 is multiplied by ``multiplier`` (binary32), rounded to nearest even and saturated to [-128, 127];
+    otherwise multiplier is 1.
     """
 
     name: str
@@ -50,7 +50,7 @@ class TensorPlace:
 
     @property
     def stored_shape(self) -> tuple[int, ...]:
-        """Shape in memory after permutation (and, for inputs, column padding)."""
+        """Shape in memory: the permuted axes (and, for inputs, the column padding)."""
         shape = [self.shape[p] for p in self.permutation]
         if sum(self.pad_columns):
             shape[-2] += sum(self.pad_columns)

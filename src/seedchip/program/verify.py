@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from seedchip.spec import ChipSpec
 
 USER_DTYPES = ("bfloat16", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu",
-               "float4_e2m1fn", "int2", "uint2", "int4", "uint4", "bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64",
-               "float16", "float32", "float64")
+               "float4_e2m1fn", "int2", "uint2", "int4", "uint4", "bool", "int8", "uint8", "int16", "uint16", "int32",
+               "uint32", "int64", "uint64", "float16", "float32", "float64")
 """NumPy types in which a user's tensors may be."""
 MAX_RANK = 32
 _Range = tuple[int, int, str]
