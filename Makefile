@@ -40,7 +40,11 @@ soak: $(VENV)/.test
 	done
 
 docs: $(VENV)/.test
-	$(BIN)/seedchip docs
+	$(BIN)/python -m seedchip.isa.manual
+	$(BIN)/python -m seedchip.numerics.manual
+	$(BIN)/python -m seedchip.frontend.manual
+	$(BIN)/python -m seedchip.zoo.manual
+	$(BIN)/python -m seedchip.report.manual > docs/03_reference/report.md
 
 clean:
 	rm -rf build .pytest_cache .ruff_cache .mypy_cache .hypothesis

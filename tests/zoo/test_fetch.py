@@ -152,6 +152,24 @@ def test_a_machine_without_apt_is_told_where_to_put_the_package(cache, monkeypat
         "some-package_1.0_all.deb into the cache's packages folder as some-package-1.0.deb")
 
 
+def test_a_machine_with_old_lists_of_packages_gets_lists_of_its_own(cache, monkeypatch):
+    data = make_deb("inside/model.onnx", "xz")
+    package = register(monkeypatch, "apt", data)
+    commands = []
+
+    def run(command, folder, label):
+        commands.append(command[1])
+        if command[1] == "download" and not any(part.startswith("Dir::State::Lists=") for part in command):
+            raise ZooError(f"{label}: unknown version")
+        if command[1] == "download":
+            (folder / "served.deb").write_bytes(data)
+
+    monkeypatch.setattr(fetching, "_run", run)
+    monkeypatch.setattr(debian.shutil, "which", lambda name: f"/usr/bin/{name}")
+    assert fetch_package(package).read_bytes() == data
+    assert commands == ["download", "update", "download"]
+
+
 def test_a_download_that_fails_says_why_and_what_to_do(cache, monkeypatch):
     package = register(monkeypatch, "pip", make_wheel("inside/model.onnx"))
 

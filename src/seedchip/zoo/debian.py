@@ -20,16 +20,21 @@ _AR_MAGIC = b"!<arch>\n"
 
 
 def download(package: Package, folder: Path, run: Callable[[list[str], Path, str], None]) -> None:
-    """Downloads the ``.deb`` into ``folder``. Raises `ZooError` where there is no apt."""
+    """Downloads the ``.deb`` into ``folder`` with ``run(command, folder, label)``. Raises `ZooError`."""
     label = f"{package.name} {package.version}"
     if shutil.which("apt-get") is None:
         raise ZooError(f"{label}: this data set comes as a Debian package, and this machine has no apt-get; "
                        f"put {package.name}_{package.version}_all.deb into the cache's packages folder as "
                        f"{package.name}-{package.version}.deb")
+    command = ["apt-get", "download", "-qq", f"{package.name}={package.version}"]
     try:
-        run(["apt-get", "download", "-qq", f"{package.name}={package.version}"], folder, label)
-    except ZooError as error:
-        raise ZooError(f"{error}; where the lists of packages are old, run apt-get update first") from None
+        run(command, folder, label)
+    except ZooError:  # a fresh machine has no lists of packages, or old ones; lists of our own need no root
+        own = ["-o", f"Dir::State::Lists={folder}/lists", "-o", f"Dir::Cache={folder}/cache"]
+        for part in ("lists/partial", "cache/archives/partial"):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+        run(["apt-get", "update", "-qq", *own], folder, label)
+        run([*command, *own], folder, label)
 
 
 def read_member(path: Path, member: str) -> Iterator[bytes]:

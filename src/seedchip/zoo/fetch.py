@@ -77,6 +77,7 @@ def write_once(path: Path, write: Callable[[Path], object]) -> None:
     partial = Path(name)
     try:
         write(partial)
+        partial.chmod(0o644)
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
