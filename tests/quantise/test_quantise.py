@@ -10,8 +10,10 @@ from networks import Net, attention_network, image_network, normal_feeds
 
 from seedchip.graph.ops import Conv, Map, MatMul
 from seedchip.graph.reference import evaluate, evaluate_all
+from seedchip.graph.verify import verify
 from seedchip.numerics.expression import apply, argument
 from seedchip.quantise import QuantiseError, QuantiseOptions, quantise, report_accuracy
+from seedchip.quantise.hoist import hoist_row_factors
 
 NETWORKS = {"image": image_network, "attention": attention_network}
 MIN_SQNR_DB = {"int8": 25.0, "int16": 70.0, "int24": 110.0}
@@ -203,3 +205,14 @@ def test_weights_that_are_not_finite_get_a_sentence():
     sentence = "weights 'w' of 'y' must be finite, but they hold NaN or infinity; repair or train the model again"
     with pytest.raises(QuantiseError, match=f"^{re.escape(sentence)}$"):
         quantise(graph)
+
+
+def test_the_division_of_a_softmax_follows_the_product_behind_it():
+    graph = attention_network()
+    hoisted = hoist_row_factors(graph)
+    verify(hoisted)
+    product = next(n for n in hoisted.nodes if n.output == "mixed/unscaled")
+    assert product.inputs == ("powers", "v")
+    assert hoisted.types["shares"].shape == (2, 12, 1)
+    feed = normal_feeds(graph, 1)[0]
+    np.testing.assert_allclose(evaluate(hoisted, feed)["result"], evaluate(graph, feed)["result"], rtol=1e-5, atol=1e-6)

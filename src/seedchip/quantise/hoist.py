@@ -17,7 +17,6 @@ def hoist_row_factors(graph: Graph) -> Graph:
     consumers, producers = graph.consumers(), graph.producers()
     types = dict(graph.types)
     replaced: dict[str, list[Node]] = {}
-    dropped: set[str] = set()
     for node in graph.nodes:
         maker = producers.get(node.inputs[0])
         if not isinstance(node.op, MatMul) or len(node.inputs) != 2 or maker is None or not isinstance(maker.op, Map):
@@ -31,14 +30,16 @@ def hoist_row_factors(graph: Graph) -> Graph:
         if product in types:
             continue
         rows = [n for i, n in enumerate(maker.inputs) if i != position]
-        leaves = [argument(0) if i == position else argument(1 + rows.index(n)) for i, n in enumerate(maker.inputs)]
-        scaled = Map(apply("mul", argument(0), substitute(expression, leaves)))
+        leaves = [argument(max(i - (i > position), 0)) for i in range(len(maker.inputs))]
+        factor_map = Node(Map(substitute(expression, leaves)), tuple(rows), maker.output, maker.source)
+        types[maker.output] = factor_map.op.infer(*(types[n] for n in rows))
         types[product] = TensorType(types[node.output].shape)
+        replaced[maker.output] = [factor_map]
         replaced[node.output] = [Node(node.op, (maker.inputs[position], node.inputs[1]), product, node.source),
-                                 Node(scaled, (product, *rows), node.output, maker.source)]
-        dropped.add(maker.output)
-    nodes = tuple(n for node in graph.nodes if node.output not in dropped for n in replaced.get(node.output, [node]))
-    return graph.replace(nodes=nodes, types={n: t for n, t in types.items() if n not in dropped})
+                                 Node(Map(apply("mul", argument(0), argument(1))), (product, maker.output), node.output,
+                                      maker.source)]
+    nodes = tuple(n for node in graph.nodes for n in replaced.get(node.output, [node]))
+    return graph.replace(nodes=nodes, types=types)
 
 
 def _row_factor(graph: Graph, maker: Node) -> tuple[int, Expression] | None:

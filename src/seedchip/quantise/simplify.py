@@ -257,6 +257,11 @@ def _absorb(term: Term, k: np.ndarray, uses: dict[int, int]) -> Term | None:
 
 def _absorb_mul(term: Term, k: np.ndarray, uses: dict[int, int]) -> Term | None:
     x, y = term.operands
+    if y.is_constant and bool(np.all(y.array > 0)):
+        both = _combine("mul", y, const(k))
+        whole = None if both is None else _absorb(x, both.array, uses)
+        if whole is not None:
+            return whole
     for first, second in ((y, x), (x, y)):
         inner = _absorb(first, k, uses)
         if inner is not None:
