@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from seedchip.zoo.classified import Labelled, classification_score, clothes, digits
 from seedchip.zoo.entry import Entry, Feeds, Outputs
@@ -42,12 +41,12 @@ class Recipe:
         return path
 
     def train(self) -> ResidualNetwork:
-        """Single-threaded: the products are small, and threads that wait for each other cost more than they save."""
+        """The network with trained weights."""
         data = self.data()[0]
         images = np.ascontiguousarray(np.moveaxis(data.images, 0, -1)[None])
         network = ResidualNetwork(self.widths, self.num_blocks, CLASSES, self.schedule.seed)
         label = f"training {self.name} on {len(data.labels)} pictures, {self.schedule.epochs} epochs"
-        with threadpool_limits(1, "blas"), working(label) as progress:
+        with working(label) as progress:
             train(network, images, data.labels, self.schedule, progress)
         return network
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 Array = np.ndarray
 
@@ -185,9 +186,13 @@ class Schedule:
     seed: int = 0
 
 
+@threadpool_limits.wrap(limits=1, user_api="blas")
 def train(network: ResidualNetwork, images: Array, labels: Array, schedule: Schedule,
           progress: Callable[[float], None]) -> None:
-    """Fits ``network`` to images ``[1, height, width, count]``; ``progress`` is told the fraction that is done."""
+    """Fits ``network`` to images ``[1, height, width, count]``; ``progress`` is told the fraction that is done.
+
+    One BLAS thread: the products are small, and threads that wait for each other cost more than they save.
+    """
     generator = np.random.default_rng(schedule.seed)
     per_epoch = len(labels) // schedule.batch
     total, step = per_epoch * schedule.epochs, 0
