@@ -12,8 +12,8 @@ from onnx import TensorProto, helper, numpy_helper
 FLOAT, INT64, INT8, UINT8 = TensorProto.FLOAT, TensorProto.INT64, TensorProto.INT8, TensorProto.UINT8
 
 
-def model(nodes: Sequence[onnx.NodeProto], inputs: Mapping[str, tuple[int, Sequence[int | str]]], outputs: Sequence[str],
-          weights: Mapping[str, np.ndarray] | None = None, opset: int = 21) -> onnx.ModelProto:
+def model(nodes: Sequence[onnx.NodeProto], inputs: Mapping[str, tuple[int, Sequence[int | str]]],
+          outputs: Sequence[str], weights: Mapping[str, np.ndarray] | None = None, opset: int = 21) -> onnx.ModelProto:
     """A model of ``nodes``; ``inputs`` gives element type and shape by name."""
     graph = helper.make_graph(
         list(nodes), "test", [helper.make_tensor_value_info(n, t, list(s)) for n, (t, s) in inputs.items()],
@@ -31,14 +31,15 @@ def reference(proto: onnx.ModelProto, feeds: Mapping[str, np.ndarray]) -> list[n
 
 
 def convolution_network(seed: int = 0) -> onnx.ModelProto:
-    """Convolution, batch normalisation, squeeze and excitation, residual, pool and classifier: 2 x 3 x 12 x 10 in, 2 x 5 out."""
+    """Convolution, normalisation, squeeze and excitation, residual, pool, classifier: N x 3 x 12 x 10 in, N x 5 out."""
     rng = np.random.default_rng(seed)
 
     def random(*shape: int) -> np.ndarray:
         return (rng.standard_normal(shape) * 0.4).astype(np.float32)
 
     weights = {"w1": random(8, 3, 3, 3), "b1": random(8), "scale": random(8), "shift": random(8), "mean": random(8),
-               "var": np.abs(random(8)) + 0.5, "w2": random(8, 1, 3, 3), "w3": random(4, 8, 1, 1), "w4": random(8, 4, 1, 1),
+               "var": np.abs(random(8)) + 0.5,
+               "w2": random(8, 1, 3, 3), "w3": random(4, 8, 1, 1), "w4": random(8, 4, 1, 1),
                "w5": random(8, 5), "b5": random(5), "axes": np.array([2, 3])}
     node = helper.make_node
     nodes = [
@@ -56,16 +57,18 @@ def convolution_network(seed: int = 0) -> onnx.ModelProto:
 
 
 def quantised_network(seed: int = 0) -> onnx.ModelProto:
-    """Two convolutions with uint8 activations, per-channel int8 weights and int32 bias in QDQ form: 1 x 4 x 9 x 9 in."""
+    """A convolution with uint8 activations, per-channel int8 weights and int32 bias in QDQ form: 1 x 4 x 9 x 9 in."""
     rng = np.random.default_rng(seed)
     node = helper.make_node
-    weights = {"sx": np.float32(0.05), "zx": np.uint8(117), "sy": np.float32(0.3), "zy": np.uint8(90), "zw": np.zeros(6, np.int8),
-               "w": rng.integers(-127, 128, (6, 4, 3, 3)).astype(np.int8), "sw": rng.uniform(0.01, 0.02, 6).astype(np.float32),
+    weights = {"sx": np.float32(0.05), "zx": np.uint8(117), "sy": np.float32(0.3), "zy": np.uint8(90),
+               "w": rng.integers(-127, 128, (6, 4, 3, 3)).astype(np.int8), "zw": np.zeros(6, np.int8),
+               "sw": rng.uniform(0.01, 0.02, 6).astype(np.float32),
                "b": rng.integers(-500, 500, 6).astype(np.int32)}
     weights["sb"] = (weights["sw"] * weights["sx"]).astype(np.float32)
     nodes = [
         node("QuantizeLinear", ["x", "sx", "zx"], ["xq"]), node("DequantizeLinear", ["xq", "sx", "zx"], ["xd"]),
-        node("DequantizeLinear", ["w", "sw", "zw"], ["wd"], axis=0), node("DequantizeLinear", ["b", "sb"], ["bd"], axis=0),
+        node("DequantizeLinear", ["w", "sw", "zw"], ["wd"], axis=0),
+        node("DequantizeLinear", ["b", "sb"], ["bd"], axis=0),
         node("Conv", ["xd", "wd", "bd"], ["c"], pads=[1, 1, 1, 1]), node("Relu", ["c"], ["r"]),
         node("QuantizeLinear", ["r", "sy", "zy"], ["yq"]), node("DequantizeLinear", ["yq", "sy", "zy"], ["y"]),
     ]

@@ -22,15 +22,16 @@ def test_named_sizes_and_whole_shapes_agree():
 @pytest.mark.parametrize(("options", "message"), [
     ({}, "test: axis 1 of input 'x' must have a fixed size, but it is the symbol 'sequence'; bind it with "
          "shapes={'sequence': SIZE}"),
-    ({"shapes": {"sequnce": 4}}, "test: the model must have the symbolic size that is bound, but it has no 'sequnce'; did you "
-                                 "mean 'sequence'?"),
-    ({"shapes": {"sequence": -4}}, "test: symbolic size 'sequence' must be a whole number from 0 to 2147483647, not -4; bind "
-                                   "another size"),
+    ({"shapes": {"sequnce": 4}}, "test: the model must have the symbolic size that is bound, but it has no 'sequnce'; "
+                                 "did you mean 'sequence'?"),
+    ({"shapes": {"sequence": -4}}, "test: symbolic size 'sequence' must be a whole number from 0 to 2147483647, not "
+                                   "-4; bind another size"),
     ({"input_shapes": {"x": (1, 5)}}, "test: input 'x' must have 3 axes, not 2; correct input_shapes"),
     ({"input_shapes": {"x": (1, 5, 9)}}, "test: axis 2 of input 'x' must have size 8, not 9; correct input_shapes"),
-    ({"input_shapes": {"z": (1, 5, 9)}}, "test: the model must have the input that is bound, but it has no 'z'; it has 'x'"),
-    ({"constants": {"q": np.zeros(1)}}, "test: a value given at import must be an input of the model, but it has no 'q'; its "
-                                        "inputs are 'x'"),
+    ({"input_shapes": {"z": (1, 5, 9)}}, "test: the model must have the input that is bound, but it has no 'z'; it has "
+                                         "'x'"),
+    ({"constants": {"q": np.zeros(1)}}, "test: a value given at import must be an input of the model, but it has no "
+                                        "'q'; its inputs are 'x'"),
 ])
 def test_wrong_bindings_get_a_sentence(options, message):
     with pytest.raises(ModelError) as caught:
@@ -39,18 +40,20 @@ def test_wrong_bindings_get_a_sentence(options, message):
 
 
 def test_an_input_bound_to_its_value_is_an_input_no_longer():
-    proto = model([helper.make_node("Reshape", ["x", "shape"], ["y"])], {"x": (FLOAT, [6]), "shape": (INT64, [2])}, ["y"])
+    reshape = helper.make_node("Reshape", ["x", "shape"], ["y"])
+    proto = model([reshape], {"x": (FLOAT, [6]), "shape": (INT64, [2])}, ["y"])
     graph = load_model(proto, constants={"shape": np.array([2, 3])})
     assert graph.inputs == ("x",)
     assert graph.types[graph.outputs["y"]].shape == (2, 3)
 
 
 def test_an_unbound_shape_operand_is_refused_with_its_name():
-    proto = model([helper.make_node("Reshape", ["x", "shape"], ["y"], "r")], {"x": (FLOAT, [6]), "shape": (INT64, [2])}, ["y"])
+    reshape = helper.make_node("Reshape", ["x", "shape"], ["y"], "r")
+    proto = model([reshape], {"x": (FLOAT, [6]), "shape": (INT64, [2])}, ["y"])
     with pytest.raises(ModelError) as caught:
         load_model(proto)
-    assert str(caught.value) == ("test: node 'r' (Reshape) can't run on the chip: the value of 'shape' is known at run time only; "
-                                 "the rule for Reshape: The new shape must be known at import.")
+    assert str(caught.value) == ("test: node 'r' (Reshape) can't run on the chip: the value of 'shape' is known at run "
+                                 "time only; the rule for Reshape: The new shape must be known at import.")
     assert caught.value.needs == "shape"
 
 

@@ -89,12 +89,13 @@ def test_dynamically_quantised_convolution_has_a_zero_point_of_run_time():
 
 @pytest.mark.parametrize("attributes", [
     {}, {"strides": [2, 2]}, {"strides": [3, 2], "pads": [1, 0, 2, 1]}, {"dilations": [2, 3]}, {"group": 2},
-    {"strides": [2, 3], "output_padding": [1, 2], "group": 2, "dilations": [2, 1]}, {"auto_pad": "SAME_UPPER", "strides": [2, 2]},
-    {"auto_pad": "SAME_LOWER", "strides": [3, 3]}, {"strides": [2, 2], "output_shape": [9, 12]},
+    {"strides": [2, 3], "output_padding": [1, 2], "group": 2, "dilations": [2, 1]},
+    {"auto_pad": "SAME_UPPER", "strides": [2, 2]}, {"auto_pad": "SAME_LOWER", "strides": [3, 3]}, {"strides": [2, 2], "output_shape": [9, 12]},
 ])
 def test_transposed_convolution_is_one_dense_convolution(attributes):
     groups = attributes.get("group", 1)
-    proto = model([helper.make_node("ConvTranspose", ["x", "w", "b"], ["y"], **attributes)], {"x": (FLOAT, [2, 4, 5, 6])}, ["y"],
+    node = helper.make_node("ConvTranspose", ["x", "w", "b"], ["y"], **attributes)
+    proto = model([node], {"x": (FLOAT, [2, 4, 5, 6])}, ["y"],
                   {"w": random(4, 6 // groups, 3, 4), "b": random(6)})
     graph = check(proto, {"x": random(2, 4, 5, 6)})
     assert count(graph)["conv"] == 1
@@ -103,7 +104,8 @@ def test_transposed_convolution_is_one_dense_convolution(attributes):
 @pytest.mark.parametrize("attributes", [
     {"kernel_shape": [3, 3], "strides": [2, 2], "ceil_mode": 1}, {"kernel_shape": [2, 3], "pads": [1, 1, 0, 1]},
     {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1], "count_include_pad": 1, "ceil_mode": 1},
-    {"kernel_shape": [3, 3], "auto_pad": "SAME_LOWER", "strides": [2, 2]}, {"kernel_shape": [2, 2], "dilations": [2, 3]},
+    {"kernel_shape": [3, 3], "auto_pad": "SAME_LOWER", "strides": [2, 2]},
+    {"kernel_shape": [2, 2], "dilations": [2, 3]},
 ])
 @pytest.mark.parametrize("kind", ["AveragePool", "MaxPool"])
 def test_pools_count_their_taps(kind, attributes):
@@ -132,7 +134,8 @@ def test_attention_pattern_is_products_and_softmax():
     for n, perm in (("q", [0, 2, 1, 3]), ("k", [0, 2, 3, 1]), ("v", [0, 2, 1, 3])):
         nodes += [node("MatMul", ["x", f"w{n}"], [f"{n}1"]), node("Reshape", [f"{n}1", "heads"], [f"{n}2"]),
                   node("Transpose", [f"{n}2"], [n], perm=perm)]
-    nodes += [node("MatMul", ["q", "k"], ["s1"]), node("Div", ["s1", "scale"], ["s2"]), node("Softmax", ["s2"], ["p"], axis=-1),
+    nodes += [node("MatMul", ["q", "k"], ["s1"]), node("Div", ["s1", "scale"], ["s2"]),
+              node("Softmax", ["s2"], ["p"], axis=-1),
               node("MatMul", ["p", "v"], ["o1"]), node("Transpose", ["o1"], ["o2"], perm=[0, 2, 1, 3]),
               node("Reshape", ["o2", "flat"], ["y"])]
     graph = check(model(nodes, {"x": (FLOAT, [2, 5, 16])}, ["y"], weights), {"x": random(2, 5, 16)})
@@ -142,7 +145,8 @@ def test_attention_pattern_is_products_and_softmax():
 @pytest.mark.parametrize("length", [8192, 8193, 20000, 3 * 8192])
 @pytest.mark.parametrize("kind", ["ReduceSum", "ReduceMax", "ReduceMin"])
 def test_long_rows_are_reduced_in_stages(kind, length):
-    proto = model([helper.make_node(kind, ["x", "axes"], ["y"])], {"x": (FLOAT, [2, length])}, ["y"], {"axes": np.array([1])})
+    node = helper.make_node(kind, ["x", "axes"], ["y"])
+    proto = model([node], {"x": (FLOAT, [2, length])}, ["y"], {"axes": np.array([1])})
     graph = check(proto, {"x": random(2, length)}, rtol=1e-4, atol=1e-3)
     assert all(graph.types[n.inputs[0]].shape[-1] <= 8192 for n in graph if n.op.name == "reduce")
 
@@ -162,7 +166,8 @@ def with_random_weights(proto: onnx.ModelProto) -> onnx.ModelProto:
 
 
 @pytest.mark.parametrize(("name", "transposes"), [
-    ("densenet121", 1), ("inception_v1", 1), ("inception_v2", 1), ("resnet50", 1), ("shufflenet", 17), ("squeezenet", 1)])
+    ("densenet121", 1), ("inception_v1", 1), ("inception_v2", 1), ("resnet50", 1), ("shufflenet", 17),
+    ("squeezenet", 1)])
 def test_networks_of_the_onnx_package_with_random_weights_agree_with_onnx_runtime(name, transposes):
     proto = with_random_weights(onnx.load(LIGHT / f"light_{name}.onnx"))
     (value,) = [i for i in proto.graph.input if i.name not in {t.name for t in proto.graph.initializer}]

@@ -44,8 +44,8 @@ def test_a_truncated_file_is_refused(tmp_path, keep):
 def test_text_is_refused(tmp_path):
     path = tmp_path / "text.onnx"
     path.write_text("this is no model" * 100)
-    assert sentence(path) == (f"{path}: the file must be an ONNX model, but it is truncated, damaged or of another format; "
-                              "export or download it again")
+    assert sentence(path) == (f"{path}: the file must be an ONNX model, but it is truncated, damaged or of another "
+                              "format; export or download it again")
 
 
 def test_deep_nesting_is_refused(tmp_path):
@@ -83,7 +83,8 @@ def test_a_name_defined_twice_is_refused():
 
 def test_a_tensor_that_nothing_makes_is_refused():
     text = sentence(model([helper.make_node("Relu", ["z"], ["y"], "relu")], {"x": (FLOAT, [2])}, ["y"]))
-    assert text == ("test: node 'relu' (Relu) must read a tensor that exists, but nothing makes 'z'; export the model again")
+    assert text == ("test: node 'relu' (Relu) must read a tensor that exists, but nothing makes 'z'; export the model "
+                    "again")
 
 
 def test_an_output_that_nothing_makes_is_refused():
@@ -93,15 +94,15 @@ def test_an_output_that_nothing_makes_is_refused():
 
 def test_an_unknown_domain_is_named():
     proto = model([helper.make_node("Relu", ["x"], ["y"], "relu", domain="my.own")], {"x": (FLOAT, [2])}, ["y"])
-    assert sentence(proto) == ("test: node 'relu' (Relu) must come from a known domain, not 'my.own'; export the model with "
-                               "standard operators only")
+    assert sentence(proto) == ("test: node 'relu' (Relu) must come from a known domain, not 'my.own'; export the model "
+                               "with standard operators only")
 
 
 def test_an_operator_set_of_the_future_is_refused():
     newest = onnx.defs.onnx_opset_version()
     assert sentence(model([RELU], {"x": (FLOAT, [2])}, ["y"], opset=newest + 7)) == (
-        f"test: the operator set must be version 1 to {newest}, not {newest + 7}; export the model for an older operator set "
-        "or update the onnx package")
+        f"test: the operator set must be version 1 to {newest}, not {newest + 7}; export the model for an older "
+        "operator set or update the onnx package")
 
 
 @pytest.mark.parametrize(("bad", "words"), [(np.nan, "must not hold NaN"), (np.inf, "must not hold infinite weights")])
@@ -124,14 +125,14 @@ def test_a_mask_of_negative_infinity_is_no_weight():
 def test_a_tensor_larger_than_its_bytes_is_refused_before_it_is_made():
     proto = model([helper.make_node("Add", ["x", "w"], ["y"])], {"x": (FLOAT, [1])}, ["y"])
     proto.graph.initializer.append(TensorProto(name="w", data_type=FLOAT, dims=[2**30], raw_data=b"1234"))
-    assert sentence(proto) == ("test: tensor 'w' must have 4294967296 bytes for shape [1073741824], but the file has 4; "
-                               "export the model again")
+    assert sentence(proto) == ("test: tensor 'w' must have 4294967296 bytes for shape [1073741824], but the file has "
+                               "4; export the model again")
 
 
 @pytest.mark.parametrize("shape", [[2**40], [2**31, 2**31]])
 def test_a_computed_tensor_larger_than_memory_is_refused(shape):
-    proto = model([helper.make_node("ConstantOfShape", ["s"], ["c"], "big"), helper.make_node("Add", ["x", "c"], ["y"])],
-                  {"x": (FLOAT, [1])}, ["y"], {"s": np.array(shape)})
+    nodes = [helper.make_node("ConstantOfShape", ["s"], ["c"], "big"), helper.make_node("Add", ["x", "c"], ["y"])]
+    proto = model(nodes, {"x": (FLOAT, [1])}, ["y"], {"s": np.array(shape)})
     assert sentence(proto).startswith("test: node 'big' (ConstantOfShape) must not make a tensor of more than")
 
 

@@ -45,8 +45,8 @@ def compare(path, atol):
 def test_statically_quantised_networks_run_on_integers_throughout(paths, form, activation, weight, per_channel):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        quantize_static(*map(str, paths), Images(), quant_format=QuantFormat[form], activation_type=QuantType[activation],
-                        weight_type=QuantType[weight], per_channel=per_channel)
+        quantize_static(*map(str, paths), Images(), quant_format=QuantFormat[form], per_channel=per_channel,
+                        activation_type=QuantType[activation], weight_type=QuantType[weight])
     graph = compare(paths[1], atol=1.01 / 256)  # one code of the output
     convolutions = [n for n in graph if isinstance(n.op, Conv)]
     assert len(convolutions) == 4

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from seedchip.frontend.builder import Tensor
-from seedchip.frontend.operators.window import TO_NCHW, Window, from_image, read_window, to_image
+from seedchip.frontend.operators.window import Window, from_image, read_volume, read_window, to_image
 from seedchip.frontend.registry import Call, operator
 from seedchip.graph import ops
 from seedchip.numerics.expression import apply
@@ -37,11 +35,37 @@ def add_bias(call: Call, x: Tensor, index: int) -> Tensor:
 
 @operator("Conv")
 def conv(call: Call) -> Tensor:
-    """One or two spatial axes; any groups, strides, dilations, pads and auto_pad; weights known at import or computed
-    at run time. Three-dimensional windows are refused."""
+    """One to three spatial axes; any groups, strides, dilations, pads and auto_pad; weights known at import or computed
+    at run time. A three-dimensional window is one convolution for each tap of its depth."""
     x, w = call.tensor(0), call.tensor(1)
-    call.require(x.rank in (3, 4), f"the window has {x.rank - 2} spatial axes")
+    call.require(x.rank in (3, 4, 5), f"the window has {x.rank - 2} spatial axes")
+    if x.rank == 5:
+        return _convolve_volume(call, x, w)
     return from_image(call, add_bias(call, convolve(call, x, w), 2), x.rank)
+
+
+def _convolve_volume(call: Call, x: Tensor, w: Tensor) -> Tensor:
+    """N x C x D x H x W by F x C x KD x KH x KW: planes are convolved as images, and the taps of the depth are added.
+    """
+    build = call.build
+    if w.rank != 5:
+        raise ValueError(f"image and weights must have the same rank, not {x.rank} and {w.rank}")
+    depth, plane = read_volume(call, x.shape[2:], w.shape[2:])
+    op = ops.Conv(plane.strides, plane.dilations, plane.pads, call.attr("group", 1))
+    image = build.transpose(x, (0, 2, 3, 4, 1))
+    image = build.pad(image, (0, depth.pads[0], 0, 0, 0), (0, depth.pads[2], 0, 0, 0))
+    n, padded = image.shape[:2]
+    size = (padded - depth.span(0)) // depth.strides[0] + 1
+    total: Tensor | None = None
+    for tap in range(depth.kernel[0]):
+        planes = build.slice_axis(image, 1, tap * depth.dilations[0], size, depth.strides[0])
+        planes = build.reshape(planes, (n * size, *image.shape[2:]))
+        kernel = build.reshape(build.slice_axis(w, 2, tap, 1), (*w.shape[:2], *w.shape[3:]))
+        y = build.conv(planes, build.transpose(kernel, (2, 3, 1, 0)), op)
+        total = y if total is None else build.map(lambda a, b: apply("add", a, b), total, y)
+    assert total is not None
+    y = build.reshape(add_bias(call, total, 2), (n, size, *total.shape[1:]))
+    return build.transpose(y, (0, 4, 1, 2, 3))
 
 
 @operator("ConvTranspose")
@@ -136,11 +160,3 @@ def _phases(call: Call, image: Tensor, kernel: Tensor, window: Window, shape: tu
     missing = [max(0, start[i] + size[i] - y.shape[1 + i]) for i in (0, 1)]
     y = build.pad(y, (0, 0, 0, 0), (0, *missing, 0))
     return build.slice(y, (0, *start, 0), (n, *size, f))
-
-
-def depth_columns(array: np.ndarray) -> np.ndarray:
-    """Sum of each output channel's weights: the correction for an input whose zero is not code 0."""
-    return array.astype(np.int64).sum(axis=(0, 1, 2)).astype(np.float32)
-
-
-__all__ = ["TO_NCHW", "add_bias", "conv", "conv_transpose", "convolve", "depth_columns", "weights_to_hwcf"]

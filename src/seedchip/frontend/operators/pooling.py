@@ -7,18 +7,45 @@ import math
 import numpy as np
 
 from seedchip.frontend.builder import Tensor
-from seedchip.frontend.operators.window import Window, from_image, read_window, to_image
+from seedchip.frontend.operators.window import Window, from_image, read_volume, read_window, to_image
 from seedchip.frontend.registry import Call, operator
 from seedchip.graph import ops
-from seedchip.graph.ops import window_output
 from seedchip.numerics import functions as f
-from seedchip.numerics.expression import apply
+from seedchip.numerics.expression import apply, constant
+
+WindowAxis = tuple[int, Window, int]
+"""Length of a spatial axis, the window over it, and the axis's number in that window."""
 
 
-def _pool_window(call: Call, x: Tensor) -> Window:
+def _window_axes(call: Call, image: tuple[int, ...], *, ceil: bool) -> list[WindowAxis]:
+    """The windows over one to three spatial axes; with ``ceil``, their pads are grown as `_ceil_pads` says."""
     kernel = tuple(call.ints("kernel_shape", default=()) or ())
-    window = read_window(call, x.shape[2:], kernel)
-    return _ceil_pads(window, x.shape[2:]) if call.flag("ceil_mode") else window
+    if len(image) == 3:
+        depth, plane = read_volume(call, image, kernel)
+        if ceil:
+            depth, plane = _ceil_pads(depth, (image[0], 1)), _ceil_pads(plane, image[1:])
+        return [(image[0], depth, 0), (image[1], plane, 0), (image[2], plane, 1)]
+    window = read_window(call, image, kernel)
+    window = _ceil_pads(window, image) if ceil else window
+    return [(n, window, i + 2 - len(image)) for i, n in enumerate(image)]
+
+
+def pooled(call: Call, kind: str, x: Tensor) -> Tensor:
+    """Sums or maxima over the node's windows of an N x C x ... tensor; the result has channels in the same place."""
+    axes = _window_axes(call, x.shape[2:], ceil=call.flag("ceil_mode"))
+    if x.rank < 5:
+        return from_image(call, _pool(call, kind, to_image(call, x), axes[-1][1]), x.rank)
+    n, c, d, h, w = x.shape
+    planes = call.build.reshape(call.build.transpose(x, (0, 2, 3, 4, 1)), (n * d, h, w, c))
+    y = _pool(call, kind, planes, axes[-1][1])
+    size = y.shape[1:3]
+    y = _pool(call, kind, call.build.reshape(y, (n, d, size[0] * size[1], c)), axes[0][1])
+    return call.build.transpose(call.build.reshape(y, (n, y.shape[1], *size, c)), (0, 4, 1, 2, 3))
+
+
+def _pool(call: Call, kind: str, image: Tensor, window: Window) -> Tensor:
+    op = ops.Pool(kind, window.kernel, window.strides, window.dilations, window.pads)  # type: ignore[arg-type]
+    return call.build.emit(op, [image], "float32")
 
 
 def _ceil_pads(window: Window, image: tuple[int, ...]) -> Window:
@@ -37,61 +64,62 @@ def _ceil_pads(window: Window, image: tuple[int, ...]) -> Window:
 
 @operator("MaxPool")
 def max_pool(call: Call) -> Tensor:
-    """One or two spatial axes; any strides, dilations, pads and ceil_mode. The second output (indices) and
-    three-dimensional windows are refused."""
-    x = call.tensor(0)
+    """One to three spatial axes; any strides, dilations, pads and ceil_mode. The second output (indices) is refused."""
     call.require(not (call.num_outputs > 1 and call.node.output[1]), "the indices of the maxima are asked for")
-    window = _pool_window(call, x)
-    op = ops.Pool("max", window.kernel, window.strides, window.dilations, window.pads)
-    return from_image(call, call.build.emit(op, [to_image(call, x)], "float32"), x.rank)
+    return pooled(call, "max", call.tensor(0))
 
 
 @operator("AveragePool")
 def average_pool(call: Call) -> Tensor:
-    """One or two spatial axes; any strides, dilations, pads, ceil_mode and count_include_pad. Three-dimensional
-    windows are refused."""
+    """One to three spatial axes; any strides, dilations, pads, ceil_mode and count_include_pad."""
     return average_pooled(call, call.tensor(0))
 
 
 def average_pooled(call: Call, x: Tensor) -> Tensor:
-    """The windows' means of an N x C x (H x) W image, by the node's attributes."""
-    window = _pool_window(call, x)
-    image = to_image(call, x)
-    op = ops.Pool("sum", window.kernel, window.strides, window.dilations, window.pads)
-    total = call.build.emit(op, [image], "float32")
-    scale = 1.0 / _tap_counts(call, window, image.shape[1:3])
+    """The windows' means of an N x C x ... tensor, by the node's attributes."""
+    total = pooled(call, "sum", x)
+    scale = 1.0 / _tap_counts(call, x.shape[2:])
     if scale.size and scale.min() == scale.max():
         scale = scale.reshape(-1)[:1]
-    return from_image(call, call.build.map(lambda a, s: apply("mul", a, s), total, scale.astype(np.float32)), x.rank)
+    return call.build.map(lambda a, s: apply("mul", a, s), total, scale.astype(np.float32))
 
 
-def _tap_counts(call: Call, window: Window, image: tuple[int, ...]) -> np.ndarray:
-    """Number of taps that each output averages, as H x W x 1."""
-    declared = list(window.pads)
-    if call.flag("count_include_pad"):
-        spatial = image if len(call.shape(0)) == 4 else image[1:]
-        given = read_window(call, spatial, tuple(call.ints("kernel_shape") or ()))
-        declared = list(given.pads)
-    counts = []
-    size = window_output(image, window.kernel, window.strides, window.dilations, window.pads)
-    for i in (0, 1):
-        low, high = (-declared[i], image[i] + declared[i + 2]) if call.flag("count_include_pad") else (0, image[i])
-        starts = np.arange(size[i]) * window.strides[i] - window.pads[i]
+def _tap_counts(call: Call, image: tuple[int, ...]) -> np.ndarray:
+    """Number of taps that each output averages, one axis for each of the image."""
+    counts = np.ones((1,) * len(image))
+    grown = _window_axes(call, image, ceil=call.flag("ceil_mode"))
+    for axis, ((length, window, i), (_, given, _)) in enumerate(zip(grown, _window_axes(call, image, ceil=False),
+                                                                    strict=True)):
+        before, after = (given.pads[i], given.pads[i + 2]) if call.flag("count_include_pad") else (0, 0)
+        size = (length + window.pads[i] + window.pads[i + 2] - window.span(i)) // window.strides[i] + 1
+        starts = np.arange(size) * window.strides[i] - window.pads[i]
         taps = starts[:, None] + np.arange(window.kernel[i]) * window.dilations[i]
-        counts.append(((taps >= low) & (taps < high)).sum(axis=1))
-    return np.maximum(counts[0][:, None, None] * counts[1][None, :, None], 1).astype(np.float64)
+        inside = ((taps >= -before) & (taps < length + after)).sum(axis=1)
+        counts = counts * inside.reshape([-1 if a == axis else 1 for a in range(len(image))])
+    return np.maximum(counts, 1)
 
 
 @operator("LpPool")
 def lp_pool(call: Call) -> Tensor:
-    """One or two spatial axes, p of 1 or 2."""
-    p, x = call.attr("p", 2), call.tensor(0)
-    call.require(p in (1, 2), f"p is {p}")
-    window = _pool_window(call, x)
-    powers = call.build.map(lambda a: apply("mul", a, a) if p == 2 else f.absolute(a), to_image(call, x))
-    op = ops.Pool("sum", window.kernel, window.strides, window.dilations, window.pads)
-    total = call.build.emit(op, [powers], "float32")
-    return from_image(call, call.build.map(f.sqrt, total) if p == 2 else total, x.rank)
+    """One to three spatial axes; any p."""
+    p = call.attr("p", 2)
+    return _root(call, pooled(call, "sum", _powers(call, call.tensor(0), p)), p)
+
+
+def _powers(call: Call, x: Tensor, p: int) -> Tensor:
+    """|x| ** p"""
+    if p == 1:
+        return call.build.map(f.absolute, x)
+    if p == 2:
+        return call.build.map(lambda a: apply("mul", a, a), x)
+    return call.build.map(lambda a: f.power(f.absolute(a), constant(float(p))), x)
+
+
+def _root(call: Call, x: Tensor, p: int) -> Tensor:
+    """x ** (1 / p)"""
+    if p == 1:
+        return x
+    return call.build.map(f.sqrt if p == 2 else lambda a: f.power(a, constant(1.0 / p)), x)
 
 
 @operator("GlobalAveragePool")
@@ -111,12 +139,9 @@ def global_max_pool(call: Call) -> Tensor:
 
 @operator("GlobalLpPool")
 def global_lp_pool(call: Call) -> Tensor:
-    """Any number of spatial axes, p of 1 or 2."""
+    """Any number of spatial axes, any p."""
     p, x = call.attr("p", 2), call.tensor(0)
-    call.require(p in (1, 2), f"p is {p}")
-    powers = call.build.map(lambda a: apply("mul", a, a) if p == 2 else f.absolute(a), x)
-    total = call.build.reduce("sum", powers, list(range(2, x.rank)))
-    return call.build.map(f.sqrt, total) if p == 2 else total
+    return _root(call, call.build.reduce("sum", _powers(call, x, p), list(range(2, x.rank))), p)
 
 
 @operator("LRN")

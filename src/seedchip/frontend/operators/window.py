@@ -25,28 +25,58 @@ class Window:
 
 def read_window(call: Call, image: tuple[int, ...], kernel: tuple[int, ...]) -> Window:
     """The window of a node over an image of one or two spatial sizes. Raises for other ranks and impossible sizes."""
+    call.require(len(image) in (1, 2), f"the window has {len(image)} spatial axes")
+    axes = _read_axes(call, image, kernel)
+    return _joined([_Axis(1, 1, 1, 0, 0), *axes] if len(axes) == 1 else axes)
+
+
+def read_volume(call: Call, image: tuple[int, ...], kernel: tuple[int, ...]) -> tuple[Window, Window]:
+    """The window of a node over three spatial sizes: its depth as a window N x 1, and its plane."""
+    axes = _read_axes(call, image, kernel)
+    return _joined([axes[0], _Axis(1, 1, 1, 0, 0)]), _joined(axes[1:])
+
+
+@dataclass(frozen=True)
+class _Axis:
+    kernel: int
+    stride: int
+    dilation: int
+    before: int
+    after: int
+
+
+def _joined(axes: list[_Axis]) -> Window:
+    a, b = axes
+    return Window((a.kernel, b.kernel), (a.stride, b.stride), (a.dilation, b.dilation),
+                  (a.before, b.before, a.after, b.after))
+
+
+def _read_axes(call: Call, image: tuple[int, ...], kernel: tuple[int, ...]) -> list[_Axis]:
+    """One entry per spatial axis, with auto_pad resolved."""
     rank = len(image)
-    call.require(rank in (1, 2), f"the window has {rank} spatial axes")
-    strides, dilations, pads = (call.ints("strides", default=[1] * rank), call.ints("dilations", default=[1] * rank),
-                                call.ints("pads", default=[0] * 2 * rank))
-    assert strides is not None and dilations is not None and pads is not None
-    if not (len(kernel) == len(strides) == len(dilations) == rank and len(pads) == 2 * rank):
+    strides, dilations = call.ints("strides", default=[1] * rank), call.ints("dilations", default=[1] * rank)
+    pads = call.ints("pads", default=[0] * 2 * rank) or []
+    if not (len(kernel) == len(strides or ()) == len(dilations or ()) == rank and len(pads) == 2 * rank):
         raise ValueError(f"kernel_shape, strides, dilations and pads must fit {rank} spatial axes")
-    if min((*kernel, *strides, *dilations)) < 1:
-        raise ValueError("kernel_shape, strides and dilations must be positive")
-    spans = [d * (k - 1) + 1 for d, k in zip(dilations, kernel, strict=True)]
+    axes = []
+    for i, (n, k, s, d) in enumerate(zip(image, kernel, strides or (), dilations or (), strict=True)):
+        if min(k, s, d) < 1:
+            raise ValueError("kernel_shape, strides and dilations must be positive")
+        before, after = _axis_pads(call, (pads[i], pads[i + rank]), n, s, d * (k - 1) + 1)
+        call.require(min(before, after) >= 0, "a pad is negative")
+        axes.append(_Axis(k, s, d, before, after))
+    return axes
+
+
+def _axis_pads(call: Call, given: tuple[int, int], length: int, stride: int, span: int) -> tuple[int, int]:
     mode = call.attr("auto_pad", "NOTSET")
     if mode == "VALID":
-        pads = [0] * 2 * rank
-    elif mode in ("SAME_UPPER", "SAME_LOWER"):
-        total = [max(-(-n // s) * s - s + span - n, 0) for n, s, span in zip(image, strides, spans, strict=True)]
-        less, more = [t // 2 for t in total], [t - t // 2 for t in total]
-        pads = less + more if mode == "SAME_UPPER" else more + less
-    call.require(min(pads, default=0) >= 0, "a pad is negative")
-    if rank == 1:
-        return Window((1, kernel[0]), (1, strides[0]), (1, dilations[0]), (0, pads[0], 0, pads[1]))
-    return Window((kernel[0], kernel[1]), (strides[0], strides[1]), (dilations[0], dilations[1]),
-                  (pads[0], pads[1], pads[2], pads[3]))
+        return 0, 0
+    if mode not in ("SAME_UPPER", "SAME_LOWER"):
+        return given
+    total = max(-(-length // stride) * stride - stride + span - length, 0)
+    less, more = total // 2, total - total // 2
+    return (less, more) if mode == "SAME_UPPER" else (more, less)
 
 
 def to_image(call: Call, x: Tensor) -> Tensor:
