@@ -90,7 +90,8 @@ def test_dynamically_quantised_convolution_has_a_zero_point_of_run_time():
 @pytest.mark.parametrize("attributes", [
     {}, {"strides": [2, 2]}, {"strides": [3, 2], "pads": [1, 0, 2, 1]}, {"dilations": [2, 3]}, {"group": 2},
     {"strides": [2, 3], "output_padding": [1, 2], "group": 2, "dilations": [2, 1]},
-    {"auto_pad": "SAME_UPPER", "strides": [2, 2]}, {"auto_pad": "SAME_LOWER", "strides": [3, 3]}, {"strides": [2, 2], "output_shape": [9, 12]},
+    {"auto_pad": "SAME_UPPER", "strides": [2, 2]},
+    {"auto_pad": "SAME_LOWER", "strides": [3, 3]}, {"strides": [2, 2], "output_shape": [9, 12]},
 ])
 def test_transposed_convolution_is_one_dense_convolution(attributes):
     groups = attributes.get("group", 1)
