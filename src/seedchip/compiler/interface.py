@@ -101,15 +101,18 @@ def place_inputs(graph: Graph, placement: Placement, copies: list[InputCopy], us
     return tuple(places)
 
 
-def output_sources(graph: Graph) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """Public name -> tensor to store and permutation from its axes to the user's; a last transpose is the driver's."""
+def output_sources(graph: Graph, replaced: set[str]) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Public name -> tensor to store and permutation from its axes to the user's; a last transpose is the driver's.
+
+    ``replaced`` are tensors that the driver writes (`input_copies`): what makes them is gone.
+    """
     producers, consumers = graph.producers(), graph.consumers()
     names = list(graph.outputs.values())
     result = {}
     for public, name in graph.outputs.items():
         node = producers.get(name)
         perm = tuple(range(len(graph.types[name].shape)))
-        alone = not consumers[name] and names.count(name) == 1
+        alone = not consumers[name] and names.count(name) == 1 and name not in replaced
         if node is not None and isinstance(node.op, Transpose) and alone and node.inputs[0] not in graph.inputs:
             result[public] = (node.inputs[0], node.op.perm)
         else:

@@ -10,9 +10,9 @@ import numpy as np
 from seedchip.compiler.placement import CompileError
 from seedchip.compiler.products import block_channels
 from seedchip.graph.ir import Graph, Node, TensorType
-from seedchip.graph.ops import Concat, Conv, Expand, Gather, Map, MatMul, Op, Pad, Pool, Reshape, Slice, Transpose
+from seedchip.graph.ops import Concat, Conv, Expand, Gather, Map, MatMul, Op, Pad, Pool, Reduce, Reshape, Slice, Transpose
 from seedchip.isa.vector import MAX_CONSTANTS, MAX_OPERATIONS
-from seedchip.numerics.expression import Expression, argument, postorder
+from seedchip.numerics.expression import Expression, apply, argument, postorder
 
 if TYPE_CHECKING:
     from seedchip.spec import ChipSpec
@@ -68,6 +68,8 @@ class _Legaliser:
             self._grouped(node, op)
         elif isinstance(op, Pool) and self.types[node.output].shape[3] == 1:
             self._thin_pool(node, op)
+        elif isinstance(op, Reduce) and self.types[node.inputs[0]].shape[-1] == 1:
+            self._add(Map(apply("add", argument(0), 0.0)), node.inputs, node, node.output)
         elif isinstance(op, Reshape):
             self._add(Reshape(op.shape or (1,)), node.inputs, node, node.output)
         elif isinstance(op, Expand):

@@ -48,7 +48,7 @@ def compile_levels(graph: Graph, spec: ChipSpec) -> Compilation:
     graph = legalise(DropNanGuards()(FuseMaps()(HoistMaps()(graph))), spec)
     verify(graph)
     copies, replaced = input_copies(graph, spec)
-    sources = output_sources(graph)
+    sources = output_sources(graph, replaced)
     graph = _without(graph, replaced | (set(graph.outputs.values()) - {name for name, _ in sources.values()}), sources)
     placement, builder = Placement(graph, spec), Builder(spec)
     inputs = place_inputs(graph, placement, copies, user)
