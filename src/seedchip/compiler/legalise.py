@@ -10,7 +10,21 @@ import numpy as np
 from seedchip.compiler.placement import CompileError
 from seedchip.compiler.products import block_channels
 from seedchip.graph.ir import Graph, Node, TensorType
-from seedchip.graph.ops import Concat, Conv, Expand, Gather, Map, MatMul, Op, Pad, Pool, Reduce, Reshape, Slice, Transpose
+from seedchip.graph.ops import (
+    Concat,
+    Conv,
+    Expand,
+    Gather,
+    Map,
+    MatMul,
+    Op,
+    Pad,
+    Pool,
+    Reduce,
+    Reshape,
+    Slice,
+    Transpose,
+)
 from seedchip.isa.vector import MAX_CONSTANTS, MAX_OPERATIONS
 from seedchip.numerics.expression import Expression, apply, argument, postorder
 
