@@ -68,7 +68,7 @@ def _quick(node: onnx.NodeProto, inputs: Sequence[np.ndarray | None]) -> np.ndar
     if node.op_type in ("Identity", "Dropout") and isinstance(first, np.ndarray) and len(node.output) == 1:
         return first
     if node.op_type == "Cast" and isinstance(first, np.ndarray) and first.dtype.kind in "iufb":
-        to = next(a.i for a in node.attribute if a.name == "to")
+        to = next((a.i for a in node.attribute if a.name == "to"), 0)
         dtype = onnx.helper.tensor_dtype_to_np_dtype(to) if to in (1, 3, 6, 7) else None
         if dtype is not None and (first.dtype.kind != "f" or to == 1):
             return first.astype(dtype)

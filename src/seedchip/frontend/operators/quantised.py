@@ -231,14 +231,11 @@ def integer_convolution(call: Call, places: tuple[int, int, int, int], bias: int
     x, w = as_codes(call, places[0]), as_codes(call, places[1])
     zero_x = zero_point(call, places[2], x) if call.has(places[2]) else np.array(-x.offset, np.float32)
     weights = _centred_weights(call, w, _known_zero(call, places[3], w))
-    if isinstance(zero_x, Tensor):
-        plain = Tensor(x.name, x.type)
-        halves = [call.build.map(half, plain, zero_x, dtype="int8") for half in (_lower_half, _upper_half)]
-        return _with_bias(call, _sum_of_products(call, halves, weights, 0), 0.0, bias)
-    code = int(zero_x.reshape(-1)[0])
     arrays = [call.build.constants.get(v.name) for v in weights]
-    call.require(not code or all(a is not None for a in arrays),
-                 "the weights are computed at run time and the input's zero is not code 0")
+    known = all(a is not None for a in arrays)
+    if isinstance(zero_x, Tensor) or (not known and zero_x.any()):
+        return _with_bias(call, _sum_of_products(call, _halves(call, x, zero_x), weights, 0), 0.0, bias)
+    code = int(zero_x.reshape(-1)[0])
     total = _sum_of_products(call, [Tensor(x.name, x.type)], weights, code)
     sums = sum((a.astype(np.int64).sum(axis=tuple(range(1, a.ndim))) for a in arrays if a is not None), np.zeros(1))
     return _with_bias(call, total, -float(code) * sums, bias)
@@ -253,6 +250,12 @@ def _sum_of_products(call: Call, images: list[Tensor], weights: list[Tensor], pa
     operands = [name for t in totals for name in made[t.name].inputs]
     tensors = [Tensor(name, call.build.types[name]) for name in operands]
     return call.build.emit(made[totals[0].name].op, tensors, "int32")
+
+
+def _halves(call: Call, codes: Tensor, zero: Value) -> list[Tensor]:
+    """codes - zero, of nine bits, as the sum of two int8 tensors."""
+    plain = Tensor(codes.name, codes.type)
+    return [call.build.map(part, plain, zero, dtype="int8") for part in (_lower_half, _upper_half)]
 
 
 def _lower_half(q: Expression, z: Expression) -> Expression:
@@ -279,9 +282,11 @@ def _centred_weights(call: Call, w: Tensor, zero: np.ndarray) -> list[Tensor]:
     """Weights whose zero is code 0, as one int8 tensor or the sum of two."""
     if not zero.any():
         return [Tensor(w.name, w.type)]
+    zero = zero.reshape(-1, *(1,) * (w.rank - 1))
     array = call.build.constants.get(w.name)
-    call.require(array is not None, "the weights are computed at run time and their zero is not code 0")
-    centred = np.asarray(array, np.int64) - zero.astype(np.int64).reshape(-1, *(1,) * (w.rank - 1))
+    if array is None:
+        return _halves(call, w, zero)
+    centred = array.astype(np.int64) - zero.astype(np.int64)
     return [call.build.constant(part) for part in int8_parts(centred)]
 
 
@@ -295,8 +300,7 @@ def int8_parts(values: np.ndarray) -> list[np.ndarray]:
 
 @operator("ConvInteger")
 def conv_integer(call: Call) -> Tensor:
-    """One or two spatial axes; the weights' zero point known at import; weights known at import unless all zeros are
-    code 0."""
+    """One or two spatial axes; the weights' zero point known at import."""
     return from_image(call, integer_convolution(call, (0, 1, 2, 3)), len(call.shape(0))).as_dtype("int32")
 
 
@@ -328,8 +332,7 @@ def qlinear_matmul(call: Call) -> Tensor:
 
 @operator("QLinearConv")
 def qlinear_conv(call: Call) -> Tensor:
-    """One or two spatial axes; the weights' zero point known at import; weights known at import unless all zeros are
-    code 0."""
+    """One or two spatial axes; the weights' zero point known at import."""
     total = integer_convolution(call, (0, 3, 2, 5), bias=8)
     y = requantised(call, total, scale_ratio(call, call.value(1), call.value(4), call.value(6)), 7, call.dtype(7))
     return from_image(call, y, len(call.shape(0)))
