@@ -117,7 +117,7 @@ def _flatten(region: Region, a_views: dict[str, View], placement: Placement) -> 
 
 def _is_tensor(shape: tuple[int, ...]) -> bool:
     """Not a single element, and not one element a column."""
-    return prod(shape) != max((*shape, 1)[-1], 1)
+    return prod(shape) not in (1, shape[-1])
 
 
 def product_depth(head: Node, graph: Graph) -> int:

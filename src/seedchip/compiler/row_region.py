@@ -71,7 +71,7 @@ def _bytes(region: Region, placement: Placement, rows: tuple[int, ...], columns:
     total = 0.0
     for name in names:
         t = placement.graph.types[name]
-        if name in placement.graph.constants and t.num_elements == max((*t.shape, 1)[-1], 1):
+        if name in placement.graph.constants and t.num_elements in (1, t.shape[-1]):
             continue
         box = Box((0,) * len(rows), rows, 0, columns)
         if region.head is not None and name == region.head.inputs[0]:

@@ -158,15 +158,16 @@ def _cost(p: Product, t: Tiling) -> Tiling | None:
     reads_a, reads_w = _reads(p, t, (num_m, num_n, num_k), batches)
     elements = p.num_rows * p.weights.columns
     traffic = a * reads_a + w * reads_w + elements * (p.loaded_bytes + p.stored_bytes)
-    memory = traffic / spec.memory.bytes_per_cycle + _INSTRUCTION * num_m * num_n * num_k
+    memory = traffic / spec.memory.bytes_per_cycle
     tiles_k = -(-t.channels // spec.matrix.rows) * num_k * prod(p.activations.kernel) * p.num_pairs
     tiles_n = -(-p.weights.columns // width)
-    matrix = num_m * tiles_n * tiles_k * max(tile_rows, spec.matrix.rows) + _INSTRUCTION * num_m * num_n * num_k
+    matrix = num_m * tiles_n * tiles_k * max(tile_rows, spec.matrix.rows)
     overhead = spec.vector.pipeline_cycles + 4
     vector = num_m * num_n * overhead + num_m * tile_rows * tiles_n * (width / spec.vector.lanes) * p.slots
     first = (a + w) / spec.memory.bytes_per_cycle
     way_out = tile_rows * columns * (p.slots / spec.vector.lanes + p.stored_bytes / spec.memory.bytes_per_cycle)
     cost = max(matrix, memory, vector) + _HIDDEN * (matrix + memory + vector) + first + way_out
+    cost += _INSTRUCTION * num_m * num_n * num_k
     return Tiling(t.rows, t.columns, t.channels, t.weights_outer, t.keep_all, cost)
 
 
