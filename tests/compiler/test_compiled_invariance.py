@@ -35,7 +35,8 @@ from seedchip.simulator.timing import simulate
 from seedchip.spec import load
 
 NETWORKS = {
-    "linear": product(65, 40, 70), "convolution": convolution((1, 9, 11, 3), 20, (3, 3), Conv((2, 1), pads=(1, 1, 1, 1))),
+    "linear": product(65, 40, 70),
+    "convolution": convolution((1, 9, 11, 3), 20, (3, 3), Conv((2, 1), pads=(1, 1, 1, 1))),
     "depthwise": convolution((1, 8, 8, 20), 20, (3, 3), Conv(groups=20)), "softmax": softmax((3, 5, 70)),
     "normalisation": layer_normalisation(33, 20, 40), "attention": attention(2, 20, 12),
 }
@@ -75,7 +76,8 @@ def test_the_same_input_gives_the_same_bytes(graph):
     first, second = (compile_graph(graph, load("micro")) for _ in range(2))
     assert first.code == second.code
     assert (first.inputs, first.outputs, first.layers) == (second.inputs, second.outputs, second.layers)
-    assert [(s.address, s.data.tobytes()) for s in first.segments] == [(s.address, s.data.tobytes()) for s in second.segments]
+    segments = [[(s.address, s.data.tobytes()) for s in program.segments] for program in (first, second)]
+    assert segments[0] == segments[1]
 
 
 def tokens_left(instructions: list[Instruction], order: list[int]) -> np.ndarray:
@@ -168,7 +170,8 @@ def _move(draw: st.DrawFn, shape: tuple[int, ...], kind: str):
         joined = (*shape[:axis], int(np.prod(shape[axis:])))
         return Reshape(joined if draw(st.booleans()) and len(joined) > 1 else tuple(reversed(shape)))
     if kind == "pad":
-        return Pad(*(tuple(draw(st.integers(0, 3)) for _ in shape) for _ in range(2)), draw(st.sampled_from([0.0, 1.5])))
+        before, after = (tuple(draw(st.integers(0, 3)) for _ in shape) for _ in range(2))
+        return Pad(before, after, draw(st.sampled_from([0.0, 1.5])))
     if kind == "take":
         return Take(axis, tuple(draw(st.lists(st.integers(0, shape[axis] - 1), min_size=1, max_size=9))))
     starts = tuple(draw(st.integers(0, n - 1)) for n in shape)
@@ -188,7 +191,7 @@ def test_random_stacks_of_layers_are_exact(batch, length, widths, residual):
     """Products with residuals over each other: tails, whole rows, operands in memory and on the chip."""
     shape, steps, constants = (batch, length, widths[0]), [], {}
     for i, width in enumerate(widths[1:]):
-        constants |= {f"w{i}": int8(shape[-1], width), f"{i}scale": scaled(width)["scale"], f"{i}bias": scaled(width)["bias"]}
+        constants |= {f"w{i}": int8(shape[-1], width)} | {f"{i}{name}": value for name, value in scaled(width).items()}
         steps += [(f"s{i}", MatMul(), ("x" if i == 0 else f"x{i}", f"w{i}")),
                   (f"h{i}", Map(SCALE), (f"s{i}", f"{i}scale", f"{i}bias")), (f"m{i}", Reduce("max"), (f"h{i}",)),
                   (f"x{i + 1}", Map(apply("mul", apply("sub", A0, A1), constant(7.0)), "int8"), (f"h{i}", f"m{i}"))]

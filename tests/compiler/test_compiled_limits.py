@@ -40,7 +40,7 @@ def polynomial(operations: int, different: bool = False):
 @pytest.mark.parametrize("count", [3, 4, 5, 9])
 def test_a_map_of_many_tensors_is_split_and_keeps_its_value(count):
     graph = sum_of(count)
-    maps = [n for n in legalise(graph, NANO)]
+    maps = list(legalise(graph, NANO))
     assert len(maps) == max(1, -(-(count - 1) // (MAX_TENSORS - 1)))
     assert all(len(n.inputs) <= MAX_TENSORS for n in maps)
     assert_exact(graph)
@@ -84,7 +84,7 @@ def test_legalised_values_are_the_networks():
         assert evaluate(legalise(graph, NANO), feeds)["y"].tobytes() == evaluate(graph, feeds)["y"].tobytes()
 
 
-# Refusals ---------------------------------------------------------------------------------------------------------------
+# Refusals -------------------------------------------------------------------------------------------------------------
 
 
 def with_scratchpad(size: int) -> ChipSpec:
@@ -105,7 +105,8 @@ REFUSED = {
         "smaller batch"),
     "a row": (
         softmax((2, 9000)), with_scratchpad(16384),
-        "most: no tile of this reduce fits the 16384-byte scratchpad of chip small; choose a chip with a larger scratchpad"),
+        "most: no tile of this reduce fits the 16384-byte scratchpad of chip small; choose a chip with a larger "
+        "scratchpad"),
     "a product": (
         build({"x": ((1, 1, 3000, 8), "int8")}, [("y", Conv((1, 1), (1, 255)), ("x", "w"))], ["y"],
               {"w": int8(1, 9, 8, 8)}), with_scratchpad(4096),

@@ -1,4 +1,4 @@
-"""Operations that only move elements, broadcasts and scalars, gathers, and what the driver does at the network's ends."""
+"""Operations that only move elements, broadcasts, scalars, gathers, and what the driver does at the network's ends."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ MOVES = {
     "rotate the axes": Transpose((0, 3, 1, 2)), "reverse the axes": Transpose((3, 2, 1, 0)),
     "rows that merge": Reshape((6, 35)), "one row": Reshape((210,)), "rows that straddle": Reshape((5, 42)),
     "one column": Reshape((210, 1)), "slice with steps": Slice((0, 1, 4, 6), (2, 2, 3, 4), (1, 1, -2, -1)),
-    "one element": Slice((1, 2, 3, 4), (1, 1, 1, 1), (1, 1, 1, 1)), "one column of many": Slice((0, 0, 0, 3), (2, 3, 5, 1), (1,) * 4),
+    "one element": Slice((1, 2, 3, 4), (1, 1, 1, 1), (1, 1, 1, 1)),
+    "one column of many": Slice((0, 0, 0, 3), (2, 3, 5, 1), (1, 1, 1, 1)),
     "pad": Pad((0, 1, 2, 0), (1, 0, 0, 3), 1.5), "pad with zeros": Pad((1, 0, 0, 2), (0, 0, 1, 0)),
     "pad beyond the type": Pad((0, 0, 0, 1), (0, 0, 0, 0), 1e10), "expand": Expand((4, 2, 3, 5, 7)),
     "take": Take(2, (4, 0, 0, 1, 3, 2)), "take columns": Take(3, (6, 6, 0)),
@@ -46,8 +47,9 @@ def test_a_large_copy_goes_in_pieces():
     assert_exact(build({"x": ((70, 90, 30), "float32")}, [("y", Transpose((2, 0, 1)), ("x",))], ["y"]), "nano")
 
 
-@pytest.mark.parametrize(("axis", "shapes"), [(1, ((2, 3, 5, 7), (2, 2, 5, 7))), (1, ((3, 4), (3, 9))), (0, ((1,), (3,), (2,))),
-                                              (3, ((2, 3, 5, 7), (2, 3, 5, 1)))], ids=str)
+@pytest.mark.parametrize(("axis", "shapes"), [
+    (1, ((2, 3, 5, 7), (2, 2, 5, 7))), (1, ((3, 4), (3, 9))), (0, ((1,), (3,), (2,))),
+    (3, ((2, 3, 5, 7), (2, 3, 5, 1)))], ids=str)
 @pytest.mark.parametrize("dtype", ["float32", "int8"])
 def test_concatenation_is_exact(axis, shapes, dtype):
     names = tuple("abc"[: len(shapes)])
@@ -95,8 +97,9 @@ def test_a_table_may_be_computed():
 
 
 def test_a_computed_index_that_is_out_of_range_gives_zeros():
-    graph = build({"i": ((4,), "int32")}, [("j", Map(apply("mul", A0, 3.0), "int32"), ("i",)), ("y", Gather(), ("t", "j"))],
-                  ["y"], {"t": float32(7, 20)})
+    graph = build({"i": ((4,), "int32")},
+                  [("j", Map(apply("mul", A0, 3.0), "int32"), ("i",)), ("y", Gather(), ("t", "j"))], ["y"],
+                  {"t": float32(7, 20)})
     feeds = {"i": np.array([0, 2, 3, -3], np.int32)}
     assert_exact(graph, feeds=feeds)
     assert not run(graph, "nano", feeds)["y"][2:].any()
@@ -129,7 +132,8 @@ def test_the_driver_converts_an_image_and_transposes_the_output(chip):
 @pytest.mark.parametrize("perm", [(0, 3, 1, 2), (1, 2, 0, 3), (3, 0, 2, 1), (0, 1, 3, 2)], ids=str)
 def test_any_last_transpose_is_the_drivers(perm):
     """Stored axis i is user axis permutation[i], for an output as for an input."""
-    graph = build({"x": ((2, 3, 4, 5), "int8")}, [("a", Map(apply("add", A0, 1.0)), ("x",)), ("y", Transpose(perm), ("a",))], ["y"])
+    graph = build({"x": ((2, 3, 4, 5), "int8")},
+                  [("a", Map(apply("add", A0, 1.0)), ("x",)), ("y", Transpose(perm), ("a",))], ["y"])
     (place,) = compile_graph(graph, load("nano")).outputs
     assert tuple(place.shape[p] for p in place.permutation) == (2, 3, 4, 5) == place.stored_shape
     assert_exact(graph)
@@ -137,9 +141,24 @@ def test_any_last_transpose_is_the_drivers(perm):
 
 @pytest.mark.parametrize("perm", [(0, 3, 1, 2), (1, 2, 0, 3), (3, 0, 2, 1)], ids=str)
 def test_any_first_transpose_is_the_drivers(perm):
-    graph = build({"x": ((2, 3, 4, 5), "int8")}, [("a", Transpose(perm), ("x",)), ("y", Map(apply("add", A0, 1.0)), ("a",))], ["y"])
+    graph = build({"x": ((2, 3, 4, 5), "int8")},
+                  [("a", Transpose(perm), ("x",)), ("y", Map(apply("add", A0, 1.0)), ("a",))], ["y"])
     (place,) = compile_graph(graph, load("nano")).inputs
     assert place.permutation == perm
+    assert_exact(graph)
+
+
+def test_a_driver_that_scales_an_input_does_the_whole_function_or_none_of_it():
+    """0.3 * (0.3 * x) must not lose a factor, and (0.3 * x) + 1 no summand."""
+    for inner in (apply("mul", A0, 0.3), apply("add", A0, 1.0)):
+        graph = build({"x": ((3, 4), "float32")},
+                      [("a", Map(inner), ("x",)), ("y", Map(apply("mul", A0, 0.3), "int8"), ("a",))], ["y"])
+        assert_exact(graph, feeds={"x": float32(3, 4) * 100})
+
+
+def test_transposes_at_both_ends_are_all_the_network():
+    graph = build({"x": ((2, 3, 4), "int8")},
+                  [("a", Transpose((1, 0, 2)), ("x",)), ("y", Transpose((2, 1, 0)), ("a",))], ["y"])
     assert_exact(graph)
 
 

@@ -46,7 +46,8 @@ def test_a_long_inner_product_is_cut_into_slices_that_accumulate():
 
 @pytest.mark.parametrize("chip", CHIPS)
 def test_sums_of_two_products_share_the_accumulators(chip):
-    graph = build({"a": ((2, 6, 20), "int8"), "b": ((2, 6, 20), "int8")}, [("y", MatMul(), ("a", "v", "b", "w"))], ["y"],
+    graph = build({"a": ((2, 6, 20), "int8"), "b": ((2, 6, 20), "int8")},
+                  [("y", MatMul(), ("a", "v", "b", "w"))], ["y"],
                   {"v": int8(20, 10), "w": int8(20, 10)[::-1].copy()})
     assert_exact(graph, chip)
 
@@ -73,13 +74,21 @@ def test_constant_weights_of_a_batch_are_exact():
 
 
 def test_extreme_codes_do_not_saturate():
-    graph = build({"x": ((3, 2000), "int8")}, [("y", MatMul(), ("x", "w"))], ["y"], {"w": np.full((2000, 3), -128, np.int8)})
+    graph = build({"x": ((3, 2000), "int8")}, [("y", MatMul(), ("x", "w"))], ["y"],
+                  {"w": np.full((2000, 3), -128, np.int8)})
     assert_exact(graph, feeds={"x": np.full((3, 2000), -128, np.int8)})
 
 
 @pytest.mark.parametrize("chip", CHIPS)
 def test_rows_may_be_reduced_behind_a_product(chip):
     assert_exact(layer_normalisation(70, 64, 96), chip)
+
+
+@pytest.mark.parametrize("kind", ["sum", "max", "min"])
+def test_rows_of_one_element_may_be_reduced(kind):
+    graph = build({"x": ((7, 2), "int8"), "z": ((5, 1), "float32")},
+                  [("a", Reduce(kind), ("x",)), ("y", Reduce(kind), ("a",)), ("b", Reduce(kind), ("z",))], ["y", "b"])
+    assert_exact(graph, feeds=feeds_for(graph) | {"z": np.array([[-0.0], [np.nan], [np.inf], [1], [-2]], np.float32)})
 
 
 @pytest.mark.parametrize("kind", ["sum", "max", "min"])

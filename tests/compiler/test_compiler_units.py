@@ -28,7 +28,7 @@ from seedchip.spec import load
 NANO = load("nano")
 A, B = argument(0), argument(1)
 
-# Space ------------------------------------------------------------------------------------------------------------------
+# Space ----------------------------------------------------------------------------------------------------------------
 
 
 def test_stretches_are_granules_and_do_not_overlap():
@@ -71,7 +71,7 @@ def test_a_full_memory_says_so_and_a_copy_is_independent():
         space.allocate(64, "a")
 
 
-# Builder ----------------------------------------------------------------------------------------------------------------
+# Builder --------------------------------------------------------------------------------------------------------------
 
 PLACE = Access(SCRATCHPAD, 64, 64)
 ELSEWHERE = Access(SCRATCHPAD, 256, 64)
@@ -142,7 +142,7 @@ def test_rewind_forgets_everything_since_the_mark():
     assert plain.now == rewound.now
 
 
-# Views ------------------------------------------------------------------------------------------------------------------
+# Views ----------------------------------------------------------------------------------------------------------------
 
 
 def as_array(view: View) -> np.ndarray:
@@ -163,7 +163,8 @@ def test_views_walk_as_numpys_do(shape, data):
     np.testing.assert_array_equal(as_array(view.transpose(perm)), array.transpose(perm))
     steps = tuple(data.draw(st.sampled_from([-1, 1])) for _ in shape)
     starts = tuple(n - 1 if k < 0 else 0 for n, k in zip(shape, steps, strict=True))
-    np.testing.assert_array_equal(as_array(view.slice(starts, shape, steps)), np.flip(array, [i for i, k in enumerate(steps) if k < 0]))
+    flipped = np.flip(array, [i for i, k in enumerate(steps) if k < 0])
+    np.testing.assert_array_equal(as_array(view.slice(starts, shape, steps)), flipped)
     wide = (3, *shape)
     np.testing.assert_array_equal(as_array(view.expand(wide)), np.broadcast_to(array, wide))
     new = tuple(data.draw(st.permutations(shape)))
@@ -185,7 +186,7 @@ def test_rows_are_padded_and_single_columns_are_packed():
     assert standard(0, (3, 5), "int8", 8).strides == (8, 1)
     assert standard(0, (3, 5), "float32", 8).strides == (32, 4)
     assert standard(0, (3, 1), "float32", 8).strides == (4, 4)
-    assert (standard_bytes((3, 5), "int8", 8), standard_bytes((3, 1), "float32", 8), standard_bytes((), "int8", 8)) == (24, 12, 1)
+    assert [standard_bytes(*t, 8) for t in (((3, 5), "int8"), ((3, 1), "float32"), ((), "int8"))] == [24, 12, 1]
 
 
 def test_loops_collapse_only_where_all_operands_continue():
@@ -194,7 +195,7 @@ def test_loops_collapse_only_where_all_operands_continue():
     assert collapse((1, 1), [(5, 7)]) == ((), [()])
 
 
-# Micro-code -------------------------------------------------------------------------------------------------------------
+# Micro-code -----------------------------------------------------------------------------------------------------------
 
 
 def test_an_argument_by_itself_needs_no_operation_and_others_move():
@@ -249,7 +250,7 @@ def test_registers_are_used_again_and_their_number_is_the_limit():
         assemble(wide_sum(NUM_REGISTERS + 1), [SOURCE_A], integer=False)
 
 
-# Tiling -----------------------------------------------------------------------------------------------------------------
+# Tiling ---------------------------------------------------------------------------------------------------------------
 
 TILED = {
     "linear": product(700, 900, 300), "thin": product(1, 2000, 2000), "whole rows": layer_normalisation(300, 100, 200),

@@ -56,9 +56,10 @@ def _follow(copy: InputCopy, node: Node, graph: Graph) -> InputCopy | None:
     e = node.op.expression
     if len(node.inputs) != 1 or copy.multiplier != 1.0 or e.operator != "mul":
         return None
-    factor = next((o for o in e.operands if o.operator == "constant"), None)
-    if factor is None or all(o.operator == "constant" for o in e.operands):
+    leaves = {o.operator: o for o in e.operands}
+    if leaves.keys() != {"argument", "constant"}:
         return None
+    factor = leaves["constant"]
     return replace(copy, tensor=node.output, multiplier=float(np.int32(factor.value).view(np.float32)))
 
 

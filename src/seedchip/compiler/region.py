@@ -9,28 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from seedchip.graph.ops import (
-    Concat,
-    Conv,
-    Expand,
-    Gather,
-    Map,
-    MatMul,
-    Pad,
-    Pool,
-    Reduce,
-    Reshape,
-    Slice,
-    Take,
-    Transpose,
-)
+from seedchip.graph.ops import Conv, Map, MatMul, Move, Pool, Reduce
 
 if TYPE_CHECKING:
     from seedchip.graph.ir import Graph, Node
 
 HEADS = (MatMul, Conv, Pool)
 ROWS = (Map, Reduce)
-MOVES = (Transpose, Reshape, Slice, Expand, Concat, Pad, Take, Gather)
 MAX_NODES = 24
 
 
@@ -50,7 +35,7 @@ class Region:
 
     @property
     def is_move(self) -> bool:
-        return isinstance(self.nodes[0].op, MOVES)
+        return isinstance(self.nodes[0].op, Move)
 
     @property
     def needs_whole_rows(self) -> bool:

@@ -151,7 +151,12 @@ class Pool(Op):
 
 
 @dataclass(frozen=True)
-class Transpose(Op):
+class Move(Op):
+    """Base of the operations that only move elements: no value changes."""
+
+
+@dataclass(frozen=True)
+class Transpose(Move):
     """Axis ``i`` of the output is axis ``perm[i]`` of the input."""
 
     perm: tuple[int, ...]
@@ -164,7 +169,7 @@ class Transpose(Op):
 
 
 @dataclass(frozen=True)
-class Reshape(Op):
+class Reshape(Move):
     """Same elements in row-major order, another shape (no -1)."""
 
     shape: tuple[int, ...]
@@ -177,7 +182,7 @@ class Reshape(Op):
 
 
 @dataclass(frozen=True)
-class Slice(Op):
+class Slice(Move):
     """``sizes[i]`` elements from ``starts[i]`` in steps of ``steps[i]`` (which may be negative), per axis."""
 
     starts: tuple[int, ...]
@@ -194,7 +199,7 @@ class Slice(Op):
 
 
 @dataclass(frozen=True)
-class Concat(Op):
+class Concat(Move):
     """Inputs joined along ``axis`` (not negative)."""
 
     axis: int
@@ -212,7 +217,7 @@ class Concat(Op):
 
 
 @dataclass(frozen=True)
-class Pad(Op):
+class Pad(Move):
     """``before[i]`` and ``after[i]`` elements of ``value`` added around each axis."""
 
     before: tuple[int, ...]
@@ -227,7 +232,7 @@ class Pad(Op):
 
 
 @dataclass(frozen=True)
-class Expand(Op):
+class Expand(Move):
     """Broadcast to ``shape``."""
 
     shape: tuple[int, ...]
@@ -239,7 +244,7 @@ class Expand(Op):
 
 
 @dataclass(frozen=True)
-class Take(Op):
+class Take(Move):
     """Entries ``indices`` (constants, in range) of ``axis``: edge padding, nearest resize, tiling, constant gathers."""
 
     axis: int
@@ -253,7 +258,7 @@ class Take(Op):
 
 
 @dataclass(frozen=True)
-class Gather(Op):
+class Gather(Move):
     """Rows of a table [R, W] chosen by an int32 tensor of any shape; -R..-1 count from the end, an index outside gives
     zeros."""
 
