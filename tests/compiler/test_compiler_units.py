@@ -41,8 +41,9 @@ def test_stretches_are_granules_and_do_not_overlap():
 
 
 def test_what_was_freed_longest_ago_is_taken_first():
-    space = Space(96, 32, 96)
-    first, second, third = (space.allocate(32, "a") for _ in range(3))
+    space = Space(160, 32, 160)
+    by_address = sorted((space.allocate(32, "a") for _ in range(5)), key=lambda b: b.address)
+    first, _, second, _, third = by_address  # those in between stay, so that each is a stretch by itself
     space.free(second, 100)
     space.free(third, 200)
     space.free(first, 300)

@@ -19,9 +19,10 @@ GRAPH = Graph("one", ("x",), {"y": "y"}, {"w": WEIGHTS}, (Node(MatMul(), ("x", "
               {"x": TensorType((90, 200), "int8"), "w": TensorType((200, 160), "int8"),
                "y": TensorType((90, 160), "int32")})
 CHANGES = {
-    "matrix.columns": 32, "matrix.rows": 32, "vector.lanes": 8,
-    "vector.pipeline_cycles": 40, "matrix.pipeline_cycles": 30, "scratchpad.bytes": 16_384, "accumulator.bytes": 4096,
-    "memory.channel_bytes_per_cycle": 4, "memory.channels": 2, "memory.latency_cycles": 300, "sequencer.queue_depth": 2, "sequencer.fetch_bytes": 256,
+    "matrix.columns": 32, "matrix.rows": 32, "vector.lanes": 8, "vector.pipeline_cycles": 40,
+    "matrix.pipeline_cycles": 30, "scratchpad.bytes": 16_384, "accumulator.bytes": 4096,
+    "memory.channel_bytes_per_cycle": 4, "memory.channels": 2, "memory.latency_cycles": 300,
+    "sequencer.queue_depth": 2, "sequencer.fetch_bytes": 256,
 }
 SAME_CODE = {"vector.pipeline_cycles", "matrix.pipeline_cycles", "memory.latency_cycles", "sequencer.queue_depth",
              "sequencer.fetch_bytes"}
