@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from amaranth import Array, Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from seedchip.rtl.matrix_stream import ROW
+from seedchip.rtl.sram import Sram
 from seedchip.spec import ChipSpec
 
 ROW_BITS = 20
+REPEATED_ROW = data.StructLayout({**ROW.members, "after_one": 1, "after_two": 1})
 
 
 class AccumulatorRead(wiring.Signature):
@@ -25,8 +26,8 @@ class Accumulator(wiring.Component):
     """``banks`` x ``columns`` SRAMs with one read and one write port each.
 
     ``row`` in cycle t announces that column c's sum stands at ``sums`` in t + 1 + c; it is written, or added to what is
-    there, in t + 2 + c. A row may come again three cycles later at the earliest. ``conflict`` is raised when the array
-    and the reader meet in a bank.
+    there, in t + 2 + c. A row that comes again one or two cycles later gets its sum from where it is. ``conflict`` is
+    raised when the array and the reader meet in a bank.
     """
 
     def __init__(self, spec: ChipSpec) -> None:
@@ -49,30 +50,43 @@ class Accumulator(wiring.Component):
         vector_bank = (self.vector.row >> row_bits)[:bank_bits]
         bank_seen = Signal(bank_bits, reset_less=True)
         m.d.sync += bank_seen.eq(vector_bank)
-        row, conflicts = self.row, []
+        row, conflicts = self._find_repeats(m), []
         for c in range(columns):
-            wait = [Signal(ROW, name=f"row_{c}_{i}", reset_less=i > 0) for i in range(2)]
+            wait = [Signal(REPEATED_ROW, name=f"row_{c}_{i}") for i in range(2)]
             m.d.sync += [wait[0].eq(row), wait[1].eq(wait[0])]
-            total = Signal(32, name=f"total_{c}", reset_less=True)
+            total, total_before = (Signal(32, name=f"{n}_{c}", reset_less=True) for n in ("total", "total_before"))
             out = Signal(32, name=f"out_{c}", reset_less=True)
             found = []
             bank = (row.accumulator_row >> row_bits)[:bank_bits]
             write_bank = (wait[1].accumulator_row >> row_bits)[:bank_bits]
             for b in range(num_banks):
-                m.submodules[f"sram_{b}_{c}"] = sram = Memory(shape=32, depth=bank_rows, init=[])
-                read, write = sram.read_port(), sram.write_port()
+                m.submodules[f"sram_{b}_{c}"] = sram = Sram(32, bank_rows)
                 matrix_here, vector_here = row.valid & (bank == b), self.vector.valid & (vector_bank == b)
                 conflicts.append(matrix_here & vector_here)
                 m.d.comb += [
-                    read.en.eq(matrix_here | vector_here),
-                    read.addr.eq(Mux(vector_here, vector_row, row.accumulator_row[:row_bits])),
-                    write.en.eq(wait[1].valid & (write_bank == b)), write.data.eq(total),
-                    write.addr.eq(wait[1].accumulator_row[:row_bits]),
+                    sram.read_enable.eq(matrix_here | vector_here),
+                    sram.read_address.eq(Mux(vector_here, vector_row, row.accumulator_row[:row_bits])),
+                    sram.write_enable.eq(wait[1].valid & (write_bank == b)), sram.write_data.eq(total),
+                    sram.write_address.eq(wait[1].accumulator_row[:row_bits]),
                 ]
-                found.append(read.data)
+                found.append(sram.read_data)
             before = Array(found)[(wait[0].accumulator_row >> row_bits)[:bank_bits]]
-            m.d.sync += [total.eq(self.sums[c] + Mux(wait[0].overwrite, 0, before)), out.eq(Array(found)[bank_seen])]
+            before = Mux(wait[0].after_one, total, Mux(wait[0].after_two, total_before, before))
+            m.d.sync += [
+                total.eq(self.sums[c] + Mux(wait[0].overwrite, 0, before)), total_before.eq(total),
+                out.eq(Array(found)[bank_seen]),
+            ]
             m.d.comb += self.vector.sums[c].eq(out)
             row = wait[0]
         m.d.comb += self.conflict.eq(Cat(*conflicts).any())
         return m
+
+    def _find_repeats(self, m: Module) -> data.View:
+        """The row, and whether it is the one that came one or two cycles before: said once for all columns."""
+        row = Signal(REPEATED_ROW)
+        earlier = [Signal(ROW, name=f"earlier_{i}") for i in range(2)]
+        m.d.sync += [earlier[0].eq(self.row), earlier[1].eq(earlier[0])]
+        same = [e.valid & (e.accumulator_row == self.row.accumulator_row) for e in earlier]
+        m.d.comb += [*(row[name].eq(self.row[name]) for name in ROW.members), row.after_one.eq(same[0]),
+                     row.after_two.eq(same[1])]
+        return row

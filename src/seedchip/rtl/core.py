@@ -45,11 +45,11 @@ class Fault(IntEnum):
 
 
 class Core(wiring.Component):
-    """Runs the program at ``program_address`` from the first cycle after reset, which is cycle 0.
+    """Runs the program at ``program_address``, which is given before reset ends, from the first cycle after reset: cycle 0.
 
     ``done`` comes with the run's ``cycles``, or with ``fault`` (bits of `Fault`). ``dispatched``, ``started`` and
     ``completed`` (a bit for every engine) are strobes for the comparison with the simulator. After ``done`` the debug
-    port reads scratchpad lines and accumulator rows, two cycles after their address.
+    port reads scratchpad lines and accumulator rows, three cycles after their address.
     """
 
     def __init__(self, spec: ChipSpec) -> None:
@@ -101,8 +101,10 @@ class Core(wiring.Component):
         return m
 
     def _connect_sequencer(self, m: Module, fetch: Fetch, dispatch: Dispatch, issue: Issue, engines: dict) -> None:
+        address, words = Signal(MEMORY_ADDRESS_BITS, reset_less=True), Signal(PROGRAM_WORD_BITS, reset_less=True)
+        m.d.sync += [address.eq(self.program_address), words.eq(self.program_words)]
         m.d.comb += [
-            fetch.program_address.eq(self.program_address), fetch.program_words.eq(self.program_words),
+            fetch.program_address.eq(address), fetch.program_words.eq(words),
             dispatch.word_valid.eq(fetch.word_valid), dispatch.word.eq(fetch.word), fetch.take.eq(dispatch.take),
         ]
         for engine, unit in engines.items():
@@ -152,12 +154,14 @@ class Core(wiring.Component):
                            (vector.parameter, parameter.vector), (load.parameter, parameter.load)):
             connect(m, unit, port)
         reader = vector.accumulator
+        done, debug_address, debug_row = Signal(), Signal(ADDRESS_BITS, reset_less=True), Signal(ROW_BITS, reset_less=True)
+        m.d.sync += [done.eq(self.done), debug_address.eq(self.debug_address), debug_row.eq(self.debug_row)]
         m.d.comb += [
-            scratchpad.debug.valid.eq(self.done), scratchpad.debug.address.eq(self.debug_address),
+            scratchpad.debug.valid.eq(done), scratchpad.debug.address.eq(debug_address),
             scratchpad.debug.count.eq(line), self.debug_line.eq(scratchpad.debug.data),
             accumulator.row.eq(matrix.row), accumulator.sums.eq(matrix.sums),
-            accumulator.vector.valid.eq(Mux(self.done, 1, reader.valid)),
-            accumulator.vector.row.eq(Mux(self.done, self.debug_row, reader.row)),
+            accumulator.vector.valid.eq(Mux(done, 1, reader.valid)),
+            accumulator.vector.row.eq(Mux(done, debug_row, reader.row)),
             reader.sums.eq(accumulator.vector.sums), self.debug_sums.eq(accumulator.vector.sums),
         ]
         return {Fault.SCRATCHPAD: scratchpad.conflict, Fault.PARAMETER: parameter.conflict,

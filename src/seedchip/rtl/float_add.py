@@ -1,5 +1,7 @@
 """Binary32 adder: round to nearest even, subnormals, canonical NaN."""
 
+from __future__ import annotations
+
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -21,9 +23,12 @@ CYCLES = 3
 class FloatAdd(wiring.Component):
     """``total`` of ``a`` and ``b``, three cycles later: align, add, then normalise and round."""
 
-    a: In(32)
-    b: In(32)
-    total: Out(32)
+    def __init__(self) -> None:
+        super().__init__({
+            "a": In(32),
+            "b": In(32),
+            "total": Out(32),
+        })
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -1,5 +1,7 @@
 """Conversions between integers and binary32, round to nearest even."""
 
+from __future__ import annotations
+
 from amaranth import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -12,8 +14,11 @@ CYCLES = 2
 class IntegerToFloat(wiring.Component):
     """``number`` of the two's complement ``integer``, two cycles later."""
 
-    integer: In(signed(32))
-    number: Out(32)
+    def __init__(self) -> None:
+        super().__init__({
+            "integer": In(signed(32)),
+            "number": Out(32),
+        })
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -35,9 +40,12 @@ class IntegerToFloat(wiring.Component):
 class FloatToInteger(wiring.Component):
     """``integer`` nearest to ``number``, saturated to 8 bits (``narrow``) or 32, two cycles later; NaN gives 0."""
 
-    number: In(32)
-    narrow: In(1)
-    integer: Out(signed(32))
+    def __init__(self) -> None:
+        super().__init__({
+            "number": In(32),
+            "narrow": In(1),
+            "integer": Out(signed(32)),
+        })
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

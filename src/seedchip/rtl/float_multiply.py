@@ -1,5 +1,7 @@
 """Binary32 multiplier: round to nearest even, subnormals, canonical NaN."""
 
+from __future__ import annotations
+
 from amaranth import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -21,9 +23,12 @@ CYCLES = 2
 class FloatMultiply(wiring.Component):
     """``product`` of ``a`` and ``b``, two cycles later: first the exact product, then normalisation and rounding."""
 
-    a: In(32)
-    b: In(32)
-    product: Out(32)
+    def __init__(self) -> None:
+        super().__init__({
+            "a": In(32),
+            "b": In(32),
+            "product": Out(32),
+        })
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -14,6 +14,7 @@
 
 namespace {
 
+constexpr uint64_t kDebugCycles = 3;  // from an address at the debug port to its data
 constexpr uint64_t kBadAddress = 1ull << 32;  // beside the core's own fault bits: the memory ends before the address
 
 struct Reply {
@@ -126,12 +127,15 @@ void bench_read(Bench* b, uint8_t* scratchpad, uint64_t num_lines, uint8_t* accu
     core.MEMORY(reply_valid) = 0;
     core.MEMORY(write_done) = 0;
     uint64_t last = num_lines > num_rows ? num_lines : num_rows;
-    for (uint64_t i = 0; i < last + 2; i++) {
+    for (uint64_t i = 0; i < last + kDebugCycles; i++) {
         core.debug_address = i * LINE;
         core.debug_row = i;
         core.eval();
-        if (i >= 2 && i - 2 < num_lines) std::memcpy(scratchpad + (i - 2) * LINE, bytes_of(core.debug_line), LINE);
-        if (i >= 2 && i - 2 < num_rows) std::memcpy(accumulator + (i - 2) * ROW, bytes_of(core.debug_sums), ROW);
+        if (i >= kDebugCycles) {
+            uint64_t place = i - kDebugCycles;
+            if (place < num_lines) std::memcpy(scratchpad + place * LINE, bytes_of(core.debug_line), LINE);
+            if (place < num_rows) std::memcpy(accumulator + place * ROW, bytes_of(core.debug_sums), ROW);
+        }
         step(*b);
     }
 }

@@ -8,13 +8,11 @@ from operator import or_
 from amaranth import Array, Cat, Const, Module, Mux, Signal
 from amaranth.hdl import Value
 from amaranth.lib import wiring
-from amaranth.lib.memory import Memory
-from amaranth.lib.memory import ReadPort as SramRead
-from amaranth.lib.memory import WritePort as SramWrite
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from seedchip.rtl.signatures import ReadPort, WritePort
+from seedchip.rtl.sram import Sram
 
 
 class LineMemory(wiring.Component):
@@ -37,14 +35,11 @@ class LineMemory(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         width, rows = 8 * self._line_bytes, self._half_rows
-        reads: list[list[SramRead]] = [[], []]
-        writes: list[list[SramWrite]] = [[], []]
-        for bank in range(self._banks):
-            for parity in range(2):
-                m.submodules[f"sram_{bank}_{parity}"] = sram = Memory(shape=width, depth=rows, init=[])
-                reads[parity].append(sram.read_port())
-                writes[parity].append(sram.write_port(granularity=8))
-        conflicts = self._connect_readers(m, reads) + self._connect_writers(m, writes)
+        srams = [[Sram(width, rows, grain=8) for _ in range(self._banks)] for _ in range(2)]
+        for parity in range(2):
+            for bank in range(self._banks):
+                m.submodules[f"sram_{bank}_{parity}"] = srams[parity][bank]
+        conflicts = self._connect_readers(m, srams) + self._connect_writers(m, srams)
         m.d.comb += self.conflict.eq(Cat(*conflicts).any())
         return m
 
@@ -60,7 +55,7 @@ class LineMemory(wiring.Component):
             m.d.comb += Cat(rows[parity], banks[parity]).eq(half)
         return line[0], port.address[:shift], banks, rows
 
-    def _connect_readers(self, m: Module, sram: list[list[SramRead]]) -> list[Value]:
+    def _connect_readers(self, m: Module, sram: list[list[Sram]]) -> list[Value]:
         hits: list[list[list[tuple[Value, Value]]]] = [[[] for _ in range(self._banks)] for _ in range(2)]
         for name, num_bytes in self._readers.items():
             port = getattr(self, name)
@@ -68,12 +63,15 @@ class LineMemory(wiring.Component):
             crosses = offset + port.count > self._line_bytes
             seen = []
             for parity in range(2):
-                wanted = port.valid & ((first == parity) | crosses)
+                wanted = Signal(name=f"{name}_wanted_{parity}")
+                m.d.comb += wanted.eq(port.valid & ((first == parity) | crosses))
                 for bank in range(self._banks):
-                    hits[parity][bank].append((wanted & (banks[parity] == bank), rows[parity]))
+                    hit = Signal(name=f"{name}_hit_{parity}_{bank}")
+                    m.d.comb += hit.eq(wanted & (banks[parity] == bank))
+                    hits[parity][bank].append((hit, rows[parity]))
                 bank_seen = Signal.like(banks[parity], name=f"{name}_seen_{parity}", reset_less=True)
                 m.d.sync += bank_seen.eq(banks[parity])
-                seen.append(Array(s.data for s in sram[parity])[bank_seen])
+                seen.append(Array(s.read_data for s in sram[parity])[bank_seen])
             first_seen = Signal(name=f"{name}_first_seen", reset_less=True)
             offset_seen = Signal(len(offset), name=f"{name}_offset_seen", reset_less=True)
             data = Signal(8 * num_bytes, name=f"{name}_data", reset_less=True)
@@ -85,11 +83,11 @@ class LineMemory(wiring.Component):
             for bank in range(self._banks):
                 wanted = [hit for hit, _ in hits[parity][bank]]
                 row = reduce(or_, (Mux(hit, r, 0) for hit, r in hits[parity][bank]))
-                m.d.comb += [sram[parity][bank].addr.eq(row), sram[parity][bank].en.eq(Cat(*wanted).any())]
+                m.d.comb += [sram[parity][bank].read_address.eq(row), sram[parity][bank].read_enable.eq(Cat(*wanted).any())]
                 conflicts.append(_more_than_one(wanted))
         return conflicts
 
-    def _connect_writers(self, m: Module, sram: list[list[SramWrite]]) -> list[Value]:
+    def _connect_writers(self, m: Module, sram: list[list[Sram]]) -> list[Value]:
         line = self._line_bytes
         hits: list[list[list[tuple[Value, Value, Value, Value]]]] = [[[] for _ in range(self._banks)] for _ in range(2)]
         for name in self._writers:
@@ -99,20 +97,26 @@ class LineMemory(wiring.Component):
             data = Signal(16 * line, name=f"{name}_pair")
             m.d.comb += [mask.eq(((1 << port.count) - 1) << offset), data.eq(port.data << Cat(Const(0, 3), offset))]
             for parity in range(2):
-                upper = first != parity
-                part = Mux(upper, mask[line:], mask[:line])
-                piece = Mux(upper, data[8 * line:], data[:8 * line])
+                part = Signal(line, name=f"{name}_part_{parity}")
+                piece = Signal(8 * line, name=f"{name}_piece_{parity}")
+                wanted = Signal(name=f"{name}_wanted_{parity}")
+                with m.If(first == parity):
+                    m.d.comb += [part.eq(mask[:line]), piece.eq(data[:8 * line])]
+                with m.Else():
+                    m.d.comb += [part.eq(mask[line:]), piece.eq(data[8 * line:])]
+                m.d.comb += wanted.eq(port.valid & part.any())
                 for bank in range(self._banks):
-                    hit = port.valid & (banks[parity] == bank) & part.any()
+                    hit = Signal(name=f"{name}_hit_{parity}_{bank}")
+                    m.d.comb += hit.eq(wanted & (banks[parity] == bank))
                     hits[parity][bank].append((hit, rows[parity], part, piece))
         conflicts = []
         for parity in range(2):
             for bank in range(self._banks):
                 s, here = sram[parity][bank], hits[parity][bank]
                 m.d.comb += [
-                    s.addr.eq(reduce(or_, (Mux(h[0], h[1], 0) for h in here))),
-                    s.en.eq(reduce(or_, (Mux(h[0], h[2], 0) for h in here))),
-                    s.data.eq(reduce(or_, (Mux(h[0], h[3], 0) for h in here))),
+                    s.write_address.eq(reduce(or_, (Mux(h[0], h[1], 0) for h in here))),
+                    s.write_enable.eq(reduce(or_, (Mux(h[0], h[2], 0) for h in here))),
+                    s.write_data.eq(reduce(or_, (Mux(h[0], h[3], 0) for h in here))),
                 ]
                 conflicts.append(_more_than_one([h[0] for h in here]))
         return conflicts

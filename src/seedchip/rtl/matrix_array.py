@@ -8,6 +8,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from seedchip.rtl import hierarchy
 from seedchip.rtl.matrix_element import MatrixElement
 
 
@@ -38,7 +39,7 @@ class MatrixArray(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         rows, columns = range(self._rows), range(self._columns)
-        elements = [[MatrixElement() for _ in columns] for _ in rows]
+        elements = [[hierarchy.place(m, platform, f"element_{r}_{c}", MatrixElement) for c in columns] for r in rows]
         row_feeds, column_feeds = [], []
         line = self.weights
         for r in rows:
@@ -49,7 +50,6 @@ class MatrixArray(wiring.Component):
             edge = _delay(m, [self.activations[r], self.switch], r, f"activation{r}")
             for c in columns:
                 element = elements[r][c]
-                m.submodules[f"element_{r}_{c}"] = element
                 left = [elements[r][c - 1].activation_out, elements[r][c - 1].switch_out] if c else edge
                 row_weight, row_valid, row_index = row_feeds[r]
                 column_weight, column_valid, column_index = column_feeds[c]

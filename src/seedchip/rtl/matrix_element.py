@@ -1,5 +1,7 @@
 """One element of the systolic array."""
 
+from __future__ import annotations
+
 from amaranth import Module, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -12,16 +14,19 @@ class MatrixElement(wiring.Component):
     weight comes by column (tiles stored by rows) or by row (transposed tiles).
     """
 
-    activation_in: In(signed(8))
-    switch_in: In(1)
-    sum_in: In(signed(32))
-    column_weight: In(signed(8))
-    column_load: In(1)
-    row_weight: In(signed(8))
-    row_load: In(1)
-    activation_out: Out(signed(8))
-    switch_out: Out(1)
-    sum_out: Out(signed(32))
+    def __init__(self) -> None:
+        super().__init__({
+            "activation_in": In(signed(8)),
+            "switch_in": In(1),
+            "sum_in": In(signed(32)),
+            "column_weight": In(signed(8)),
+            "column_load": In(1),
+            "row_weight": In(signed(8)),
+            "row_load": In(1),
+            "activation_out": Out(signed(8)),
+            "switch_out": Out(1),
+            "sum_out": Out(signed(32)),
+        })
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

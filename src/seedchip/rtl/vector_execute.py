@@ -18,6 +18,7 @@ from seedchip.isa.vector import (
     SOURCE_CONSTANT,
     SOURCE_PARAMETER,
 )
+from seedchip.rtl import hierarchy
 from seedchip.rtl.vector_lane import CYCLES, OPCODE, VectorLane
 from seedchip.rtl.vector_plan import PLAN
 from seedchip.rtl.vector_reader import PLACE, OperandWrite, ParameterWrite
@@ -75,7 +76,7 @@ class VectorExecute(wiring.Component):
         m.d.sync += opcode.eq(op.opcode)
         results = []
         for i in range(self._lanes):
-            m.submodules[f"lane_{i}"] = lane = VectorLane()
+            lane = hierarchy.place(m, platform, f"lane_{i}", VectorLane)
             part = slice(32 * i, 32 * i + 32)
             m.d.comb += [lane.opcode.eq(opcode), *(getattr(lane, s).eq(values[s][part]) for s in SOURCES)]
             results.append(lane.result)

@@ -1,5 +1,7 @@
 """One binary32 lane: the micro-operations of this slice."""
 
+from __future__ import annotations
+
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -10,6 +12,7 @@ from seedchip.rtl.float_add import FloatAdd
 from seedchip.rtl.float_format import MINUS_ZERO, NAN, ONE, is_nan, less
 from seedchip.rtl.float_multiply import CYCLES as MULTIPLY_CYCLES
 from seedchip.rtl.float_multiply import FloatMultiply
+from seedchip.rtl import hierarchy
 
 CYCLES = MULTIPLY_CYCLES + ADD_CYCLES
 OPERATIONS = ("mov", "add", "sub", "mul", "mad", "min", "max")
@@ -21,16 +24,19 @@ class VectorLane(wiring.Component):
     """``result`` of ``opcode`` on ``a``, ``b``, ``c``, `CYCLES` later. Everything but mov, min and max is a * b + c: a sum
     multiplies by one, a product adds minus zero, and both are exact."""
 
-    opcode: In(6)
-    a: In(32)
-    b: In(32)
-    c: In(32)
-    result: Out(32)
+    def __init__(self) -> None:
+        super().__init__({
+            "opcode": In(6),
+            "a": In(32),
+            "b": In(32),
+            "c": In(32),
+            "result": Out(32),
+        })
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.multiply = multiply = FloatMultiply()
-        m.submodules.add = add = FloatAdd()
+        multiply = hierarchy.place(m, platform, "multiply", FloatMultiply)
+        add = hierarchy.place(m, platform, "add", FloatAdd)
         addend, chosen, aside = Signal(32), Signal(32), Signal()
         m.d.comb += [multiply.a.eq(self.a), multiply.b.eq(ONE), addend.eq(self.b)]
         with m.Switch(self.opcode):

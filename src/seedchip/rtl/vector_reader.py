@@ -10,6 +10,7 @@ from seedchip.isa import OperandKind
 from seedchip.isa.vector import BATCH
 from seedchip.rtl.accumulator import AccumulatorRead
 from seedchip.rtl.float_convert import IntegerToFloat
+from seedchip.rtl import hierarchy
 from seedchip.rtl.row_walker import RowWalker
 from seedchip.rtl.signatures import ADDRESS_BITS, ReadPort
 from seedchip.rtl.vector_plan import PLAN, VECTOR, element_bytes
@@ -86,7 +87,7 @@ class VectorReader(wiring.Component):
                 m.d.sync += active.eq(0)
         with m.If(self.begin):
             m.d.sync += [active.eq(1), exhausted.eq(0), slot.eq(0), place.eq(0)]
-        self._read_operand(m, instruction, walker)
+        self._read_operand(m, platform, instruction, walker)
         self._read_parameters(m, instruction, active, slot)
         return m
 
@@ -106,7 +107,7 @@ class VectorReader(wiring.Component):
             m.d.comb += walker.step.eq(lanes * element_bytes(instruction.a_type))
         return walker
 
-    def _read_operand(self, m: Module, instruction: data.View, walker: RowWalker) -> None:
+    def _read_operand(self, m: Module, platform: object, instruction: data.View, walker: RowWalker) -> None:
         """Two cycles of memory, two of conversion; accumulators and 32-bit elements already have their width."""
         lanes = self._spec.vector.lanes
         kind, narrow = instruction.a_kind, element_bytes(instruction.a_type) == 1
@@ -130,7 +131,7 @@ class VectorReader(wiring.Component):
                 part = part_later
         m.d.comb += [self.operand.valid.eq(valid), self.operand.place.eq(place)]
         for lane in range(lanes):
-            m.submodules[f"convert_{lane}"] = convert = IntegerToFloat()
+            convert = hierarchy.place(m, platform, f"convert_{lane}", IntegerToFloat)
             sums = Array(self.accumulator.sums[p * lanes + lane] for p in range(len(self.accumulator.sums) // lanes))
             word = Mux(scalar, self.scratchpad.data[:32], self.scratchpad.data[32 * lane:32 * lane + 32])
             byte = Mux(scalar, self.scratchpad.data[:8], self.scratchpad.data[8 * lane:8 * lane + 8]).as_signed()

@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 from seedchip.isa import ElementType
 from seedchip.rtl.float_convert import CYCLES, FloatToInteger
 from seedchip.rtl.float_format import NAN, is_nan, less
+from seedchip.rtl import hierarchy
 from seedchip.rtl.row_walker import RowWalker
 from seedchip.rtl.signatures import WritePort
 from seedchip.rtl.vector_plan import PLAN, VECTOR, element_bytes
@@ -50,7 +51,7 @@ class VectorResult(wiring.Component):
         ]
         words = []
         for lane in range(lanes):
-            word = self._convert(m, instruction, self.result[32 * lane:32 * lane + 32], lane)
+            word = self._convert(m, platform, instruction, lane)
             words.append(Mux(lane < walker.left, word, 0))
         for lane, word in enumerate(words):
             wide = self.scratchpad.data[32 * lane:32 * lane + 32]
@@ -61,8 +62,9 @@ class VectorResult(wiring.Component):
             m.d.comb += wide.eq(Mux(narrow, packed, word))
         return m
 
-    def _convert(self, m: Module, instruction: data.View, x: Signal, lane: int) -> Signal:
+    def _convert(self, m: Module, platform: object, instruction: data.View, lane: int) -> Signal:
         """One lane's pattern, three cycles later."""
+        x = self.result[32 * lane:32 * lane + 32]
         clamped, raw = Signal(32, name=f"clamped_{lane}", reset_less=True), self.plan.raw
         low, high = instruction.clamp_low, instruction.clamp_high
         m.d.sync += clamped.eq(x)
@@ -73,7 +75,7 @@ class VectorResult(wiring.Component):
                 m.d.sync += clamped.eq(low)
             with m.Elif(less(high, x)):
                 m.d.sync += clamped.eq(high)
-        m.submodules[f"convert_{lane}"] = convert = FloatToInteger()
+        convert = hierarchy.place(m, platform, f"convert_{lane}", FloatToInteger)
         m.d.comb += [convert.number.eq(clamped), convert.narrow.eq(instruction.out_type == ElementType.INT8)]
         for i in range(CYCLES):
             later = Signal(32, name=f"clamped_{lane}_{i}", reset_less=True)

