@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
+from onnx import helper
 from small_graphs import (
     A0,
     CHIPS,
@@ -122,6 +125,21 @@ def test_two_products_of_a_row_share_one_input():
                    ("t", MatMul(), ("x", "w")), ("y", Map(SCALE, "int8"), ("t", "scale", "a"))], ["y"],
                   {"v": int8(24, 1), "w": int8(24, 16), "scale": scaled(16)["scale"]})
     assert_exact(graph)
+
+
+def test_a_matrix_product_equals_onnx_runtime():
+    """MatMulInteger of another implementation."""
+    graph = build({"x": ((2, 37, 53), "int8")}, [("y", MatMul(), ("x", "w"))], ["y"], {"w": int8(53, 29)})
+    x = feeds_for(graph)["x"]
+    proto = helper.make_model(helper.make_graph(
+        [helper.make_node("MatMulInteger", ["x", "w", "x0"], ["y"])], "matmul",
+        [helper.make_tensor_value_info("x", onnx.TensorProto.UINT8, x.shape)],
+        [helper.make_tensor_value_info("y", onnx.TensorProto.INT32, None)],
+        [onnx.numpy_helper.from_array(int8(53, 29), "w"), onnx.numpy_helper.from_array(np.uint8(128), "x0")]),
+        opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    (want,) = session.run(None, {"x": (x.astype(np.int16) + 128).astype(np.uint8)})
+    np.testing.assert_array_equal(run(graph, "micro", {"x": x})["y"], want)
 
 
 def test_a_matrix_product_equals_numpys_integers():

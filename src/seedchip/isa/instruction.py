@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses as dc
 from enum import IntEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, dataclass_transform
 
 WORD_BYTES = 64
 WORD_BITS = 8 * WORD_BYTES
@@ -35,6 +35,7 @@ def bits(width: int, doc: str, default: int = 0, *, signed: bool = False) -> Any
     return dc.field(default=default, metadata={"width": width, "doc": doc, "signed": signed})
 
 
+@dataclass_transform(frozen_default=True, kw_only_default=True)
 @dc.dataclass(frozen=True, kw_only=True)
 class Instruction:
     """The header that all instructions share.

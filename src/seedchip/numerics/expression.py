@@ -101,7 +101,7 @@ def postorder(root: Expression) -> list[Expression]:
 
 
 def substitute(root: Expression, arguments: Sequence[Expression]) -> Expression:
-    """``root`` with argument ``i`` replaced by ``arguments[i]``: composition of maps. Equal sub-expressions are merged."""
+    """``root`` with argument ``i`` replaced by ``arguments[i]``: composition of maps, equal parts merged."""
     built: dict[int, Expression] = {}
     unique: dict[tuple[object, ...], Expression] = {}
     replaced = [merge(a, unique) for a in arguments]
@@ -122,7 +122,8 @@ def merge(root: Expression, unique: dict[tuple[object, ...], Expression] | None 
     return built[id(root)]
 
 
-def _intern(e: Expression, operands: tuple[Expression, ...], unique: dict[tuple[object, ...], Expression]) -> Expression:
+def _intern(e: Expression, operands: tuple[Expression, ...],
+            unique: dict[tuple[object, ...], Expression]) -> Expression:
     key = (e.operator, e.value, *(id(o) for o in operands))
     if key not in unique:
         unique[key] = Expression(e.operator, operands, e.value)
