@@ -131,6 +131,10 @@ class Builder:
         """A stretch of the scratchpad for the next instructions. Raises `OutOfSpace`."""
         return self.scratchpad.allocate(size, group, self.now)
 
+    def reserve(self, size: int, count: int, group: str) -> list[Buffer]:
+        """``count`` stretches next to each other, longest unused first. Raises `OutOfSpace`."""
+        return self.scratchpad.allocate_row(size, count, group, self.now)
+
     def next_accumulator_bank(self) -> int:
         """Banks in turn: while one is read out, the next is filled."""
         bank = self._next_accumulator_bank

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 Place = tuple[tuple[int, ...], tuple[int, ...]]
 """Starts and sizes of a tile over the row axes."""
+_SPARE = 0.6
+"""Part of the scratchpad that operands may fill for the sake of a third slot."""
 OPERANDS = "operands"
 """Scratchpad group of the matrix engine's operands."""
 
@@ -44,6 +46,8 @@ class MatrixEmitter:
     new_run: Callable[[], TileRun]
     _held: dict[tuple[object, ...], tuple[Buffer, dict[str, Any], View]] = field(default_factory=dict)
     _wholes: dict[str, View] = field(default_factory=dict)
+    _slots: dict[str, list[Buffer]] = field(default_factory=dict)
+    """free scratchpad of the operands, longest unused first"""
 
     @property
     def num_steps(self) -> int:
@@ -51,9 +55,34 @@ class MatrixEmitter:
         tiles = prod(-(-n // size) for n, size in zip(self.region.rows, self.tiling.rows, strict=True))
         return tiles * (1 if self.region.needs_whole_rows else -(-self.weights.columns // self.tiling.columns))
 
+    def _reserve(self) -> None:
+        """One stretch of the scratchpad for all operands, cut into slots that are used in turn: two of what streams, and
+        all of what stays. Raises `OutOfSpace`."""
+        head, tiling, spec = self.region.nodes[0], self.tiling, self.builder.spec
+        num_m = prod(-(-n // size) for n, size in zip(self.region.rows, tiling.rows, strict=True))
+        num_n, num_k = (-(-self.weights.columns // tiling.columns), -(-self.activations.channels // tiling.channels))
+        batches = 1 if self.weights.shared else prod(self.region.rows[:-1])
+        a, w = min(2, num_m), min(2, num_n * num_m)
+        if num_k > 1:
+            a = w = 2
+        elif tiling.weights_outer:
+            a, w = (num_m // batches if tiling.keep_all else a), min(2, num_n * batches)
+        elif tiling.keep_all:
+            w = num_n * min(2, batches)
+        columns = min(tiling.columns, -(-self.weights.columns // spec.matrix.columns) * spec.matrix.columns)
+        channels = min(tiling.channels, self.activations.channels)
+        sizes = {"a": self.activations.tile_bytes(tiling.rows, channels, columns), "w": self.weights.tile_bytes(columns, channels)}
+        counts = {"a": a * len(set(head.inputs[::2])), "w": w * len(set(head.inputs[1::2]))}
+        spare = spec.scratchpad.bytes * _SPARE - sum(sizes[kind] * counts[kind] for kind in sizes)
+        for kind, size in sizes.items():
+            more = 1 if counts[kind] > 1 and size <= spare else 0
+            spare -= more * size
+            self._slots[kind] = self.builder.reserve(size, counts[kind] + more, OPERANDS)
+
     def steps(self) -> Iterator[None]:
         """Emit the region; yields after every tile (or all of a row's tiles): another region's can come in between."""
         head = self.region.nodes[0]
+        self._reserve()
         self.pairs = list(zip(head.inputs[::2], head.inputs[1::2], strict=True))
         columns = [(n, min(n + self.tiling.columns, self.weights.columns))
                    for n in range(0, self.weights.columns, self.tiling.columns)]
@@ -61,6 +90,8 @@ class MatrixEmitter:
             order = self._weights_outer if self.tiling.weights_outer else self._activations_outer
             yield from order(list(group), columns)
             self._release(lambda key: True)
+        for slot in [s for slots in self._slots.values() for s in slots]:
+            self.builder.scratchpad.free(slot, self.builder.now)
 
     def _weights_outer(self, boxes: list[Place], columns: list[tuple[int, int]]) -> Iterator[None]:
         """For each tile of columns, all rows."""
@@ -138,18 +169,16 @@ class MatrixEmitter:
         return fields, view
 
     def _fetch_weights(self, name: str, box: Box, channels: ChannelSlice) -> tuple[Buffer, dict[str, Any], View]:
-        size = self.weights.tile_bytes(box.last - box.first, channels.size)
-        buffer = self.builder.allocate(size, OPERANDS)
+        buffer = self._slots["w"].pop(0)
         return buffer, *self.weights.fetch(self.builder, name, box, channels, buffer.address)
 
     def _fetch_activations(self, name: str, box: Box, channels: ChannelSlice) -> tuple[Buffer, dict[str, Any], View]:
-        size = self.activations.tile_bytes(box.sizes, channels.size, box.last - box.first)
-        buffer = self.builder.allocate(size, OPERANDS)
+        buffer = self._slots["a"].pop(0)
         return buffer, *self.activations.fetch(self.builder, name, box, channels, buffer.address)
 
     def _release(self, which: Callable[[tuple[object, ...]], bool]) -> None:
         for key in [k for k in self._held if which(k)]:
-            self.builder.scratchpad.free(self._held.pop(key)[0], self.builder.now)
+            self._slots[str(key[0])].append(self._held.pop(key)[0])
 
     # Tail ----------------------------------------------------------------------------------------------------------
 

@@ -77,6 +77,19 @@ class Space:
         self.live.add(buffer)
         return buffer
 
+    def allocate_row(self, size: int, count: int, group: str, now: int) -> list[Buffer]:
+        """``count`` buffers next to each other, the one that was unused longest first. Raises `OutOfSpace`."""
+        each = max(1, -(-size // self.granule))
+        before = self.freed.copy()
+        whole = self.allocate(each * count * self.granule, group, now)
+        self.live.remove(whole)
+        first = whole.address // self.granule
+        parts = [first + i * each for i in range(count)]
+        parts.sort(key=lambda start: (before[start:start + each].max(), start))
+        buffers = [Buffer(start * self.granule, each * self.granule, group) for start in parts]
+        self.live.update(buffers)
+        return buffers
+
     def free(self, buffer: Buffer, now: int) -> None:
         """Give ``buffer`` back; ``now`` is the program position of its last user."""
         self.live.remove(buffer)

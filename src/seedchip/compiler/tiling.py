@@ -157,7 +157,9 @@ def _cost(p: Product, t: Tiling) -> Tiling | None:
     batches = prod(p.rows[:-1]) if not p.weights.shared else 1
     reads_a, reads_w = _reads(p, t, (num_m, num_n, num_k), batches)
     elements = p.num_rows * p.weights.columns
-    traffic = a * reads_a + w * reads_w + elements * (p.loaded_bytes + p.stored_bytes)
+    granule = spec.memory.granule_bytes
+    cut = -(-t.columns // granule) * granule / t.columns if num_n > 1 else 1.0
+    traffic = a * reads_a + w * reads_w + elements * (p.loaded_bytes + p.stored_bytes) * cut
     memory = traffic / spec.memory.bytes_per_cycle
     tiles_k = -(-t.channels // spec.matrix.rows) * num_k * prod(p.activations.kernel) * p.num_pairs
     tiles_n = -(-p.weights.columns // width)
