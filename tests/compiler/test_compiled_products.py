@@ -119,6 +119,27 @@ def test_attention_keys_are_read_transposed_and_not_copied():
     assert not any("transpose" in layer.operation for layer in program.layers)
 
 
+def two_branches():
+    """A product that keeps the array busy beside one that keeps the vector lanes busy."""
+    long = A0
+    for _ in range(8):
+        long = apply("mad", long, 0.5, 1.0)
+    return build({"x": ((96, 512), "int8"), "z": ((96, 16), "int8")},
+                 [("s", MatMul(), ("x", "v")), ("a", Map(apply("mul", A0, 1e-3), "int8"), ("s",)),
+                  ("t", MatMul(), ("z", "w")), ("b", Map(long), ("t",))], ["a", "b"],
+                 {"v": int8(512, 80), "w": int8(16, 80)})
+
+
+@pytest.mark.parametrize("chip", CHIPS)
+def test_two_products_that_take_turns_are_exact(chip):
+    assert_exact(two_branches(), chip)
+
+
+def test_a_matrix_bound_product_and_a_vector_bound_one_take_turns():
+    program = compile_levels(two_branches(), load("micro")).program
+    assert [layer.name for layer in program.layers if " | " in layer.name] == ["s | t"]
+
+
 def test_two_products_of_a_row_share_one_input():
     graph = build({"x": ((40, 24), "int8")},
                   [("s", MatMul(), ("x", "v")), ("a", Map(apply("mul", A0, 0.1)), ("s",)),
