@@ -5,14 +5,13 @@ The rules are those of docs/03_reference/timing.md. The result depends on the pr
 
 from __future__ import annotations
 
-import heapq
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from seedchip.isa import WORD_BYTES, Engine, Halt, Load, Matmul, Store, Vector
-from seedchip.isa.dma import transfer_cycles
-from seedchip.isa.vector import drain_cycles, vector_cycles
+from seedchip.isa import WORD_BYTES, Engine, Halt
 from seedchip.simulator.collection import collection_paused
+from seedchip.simulator.demand import NONE, NUM_ENGINES, demand
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,8 +19,13 @@ if TYPE_CHECKING:
     from seedchip.isa import Instruction
     from seedchip.spec import ChipSpec
 
-NUM_ENGINES = len(Engine)
-_STORE, _LOAD, _VECTOR, _MATRIX = range(NUM_ENGINES)
+_STORE, _LOAD, _VECTOR, _MATRIX = (int(e) for e in Engine)
+_FETCH = NUM_ENGINES
+_OTHERS = [[o for o in range(NUM_ENGINES) if o != e] for e in range(NUM_ENGINES)]
+_NEVER = 1 << 62
+"""Later than any cycle."""
+_UNKNOWN = -1
+"""Stands in a time line for a cycle that is not known yet."""
 
 
 class DeadlockError(RuntimeError):
@@ -61,238 +65,207 @@ def simulate(program: Sequence[Instruction], spec: ChipSpec) -> Timeline:
 
 
 class _Run:
-    """State of one simulation. Times are cycles; ``heap`` holds every cycle at which something can change."""
+    """State of one simulation. Times are cycles.
+
+    Dispatch, tokens and releases follow from cycles that are known as soon as an instruction starts, so they are
+    written into the time line ahead of time. Only the memory port and the banks are contended: ``wake`` holds, for the
+    engines and for the fetch, the next cycle at which each can try to take them, and the loop goes from one such cycle
+    to the next.
+    """
 
     def __init__(self, program: Sequence[Instruction], spec: ChipSpec) -> None:
         self.program, self.spec = program, spec
-        n = len(program)
+        self.demand = demand(program, spec)
         self.line = Timeline()
         for name in ("dispatched", "ready", "tokens", "banks", "started", "busy", "released", "completed"):
-            setattr(self.line, name, [-1] * n)
-        self.heap: list[int] = [0]
-        self.completions: list[tuple[int, int]] = []
-        self.queues: list[list[int]] = [[] for _ in Engine]
-        self.heads = [0] * NUM_ENGINES
-        self.semaphores = [[0] * NUM_ENGINES for _ in Engine]  # [destination][source]
+            setattr(self.line, name, [_UNKNOWN] * len(program))
+        self.wake = [_NEVER] * NUM_ENGINES + [0]
+        self.heads = list(self.demand.firsts)
+        """the next instruction of every engine that has not started, dispatched or not"""
+        self.awaited = [NONE] * NUM_ENGINES
+        """the instruction that must start before the head's tokens are known"""
         self.free_at = [0] * NUM_ENGINES
-        self.flying: list[list[int]] = [[] for _ in Engine]
-        self.held = [(0, 0, 0)] * NUM_ENGINES
+        self.last_start = [_UNKNOWN] * NUM_ENGINES
+        self.last_end = [0] * NUM_ENGINES
+        self.held = [0] * NUM_ENGINES
+        """banks of the instructions in ``flying``"""
+        self.flying: list[deque[tuple[int, int]]] = [deque() for _ in range(NUM_ENGINES)]
+        """(completion, banks) of started instructions, in order; completed ones leave when someone asks"""
         self.port_free = 0
-        self.was_fill = False
+        self.was_fill = 0
         self.stream_end = 0
-        self._costs()
         self._place_words()
 
-    def _costs(self) -> None:
-        spec, cost = self.spec, []
-        cached: dict[tuple[object, ...], int] = {}
-        for i in self.program:
-            if isinstance(i, (Load, Store)):
-                key = (type(i), i.memory_address % spec.memory.granule_bytes, i.run_bytes, i.count0, i.count1, i.count2,
-                       i.memory_stride0, i.memory_stride1, i.memory_stride2, isinstance(i, Load) and (i.fill, i.gather))
-                if key not in cached:
-                    cached[key] = transfer_cycles(i, spec)
-                cost.append(cached[key])
-            elif isinstance(i, Vector):
-                cost.append(vector_cycles(i, spec))
-            else:
-                cost.append(0)
-        self.cost = cost
-        self.waits = [tuple((e, n) for e, n in enumerate(i.waits) if n) for i in self.program]
-        self.masks = [(i.read_banks, i.write_banks, i.accumulator_banks) for i in self.program]
+    def run(self) -> Timeline:
+        wake = self.wake
+        while (now := min(wake)) < _NEVER:
+            if wake[_FETCH] == now:
+                self._fetch(now)
+            for engine in range(NUM_ENGINES):
+                if wake[engine] == now:
+                    self._try_start(engine, now)
+        self._finish()
+        return self.line
 
     # Sequencer -----------------------------------------------------------------------------------------------------
 
     def _place_words(self) -> None:
-        words = [0]
+        self.last_word = []
+        self.num_words = 0
         for instruction in self.program:
-            words.append(words[-1] + instruction.num_words)
-        self.last_word = [w - 1 for w in words[1:]]
+            self.num_words += instruction.num_words
+            self.last_word.append(self.num_words - 1)
         self.block_words = self.spec.sequencer.fetch_bytes // WORD_BYTES
-        self.num_words = words[-1]
         self.num_blocks = -(-self.num_words // self.block_words)
-        self.next_block = 0
         self.block_ready: list[int] = []
-        self.next_instruction, self.word, self.word_cycle = 0, 0, -1
+        self.block_dispatched: list[int] = []
+        """cycle of the last word's dispatch"""
+        self.next_instruction, self.word, self.word_cycle = 0, 0, _UNKNOWN
+        self.full_until = NONE
+        """the instruction that must start before there is room for the next one in its queue"""
 
     def _fetch(self, now: int) -> None:
-        b = self.next_block
-        if b >= self.num_blocks or self.port_free > now:
+        if self.port_free > now:
+            self.wake[_FETCH] = self.port_free
             return
-        if self.block_ready and self.block_ready[-1] > now:
-            return
-        if b >= 2 and self.word < (b - 1) * self.block_words:
-            return
-        granule = self.spec.memory.granule_bytes
-        size = min(self.block_words, self.num_words - b * self.block_words) * WORD_BYTES
-        beats = -(-(-(-size // granule) * granule) // self.spec.memory.bytes_per_cycle)
+        memory, block = self.spec.memory, len(self.block_ready)
+        size = min(self.block_words, self.num_words - block * self.block_words) * WORD_BYTES
+        beats = -(-(-(-size // memory.granule_bytes) * memory.granule_bytes) // memory.bytes_per_cycle)
         self.port_free = now + beats
         self.line.fetch_cycles += beats
-        done = now + beats + self.spec.memory.latency_cycles
-        self.block_ready.append(done)
-        self.next_block += 1
-        heapq.heappush(self.heap, self.port_free)
-        heapq.heappush(self.heap, done)
+        self.block_ready.append(now + beats + memory.latency_cycles)
+        self.wake[_FETCH] = _NEVER
+        self._dispatch()
 
-    def _dispatch(self, now: int) -> None:
-        """Dispatch as many words as cycles allow up to ``now``; at most one a cycle."""
-        if self.word >= self.num_words or self.word_cycle >= now:
-            return
-        block = self.word // self.block_words
-        if block >= len(self.block_ready) or self.block_ready[block] > now:
-            return
-        i = self.next_instruction
-        if self.word == self.last_word[i]:
-            instruction = self.program[i]
-            engine = instruction.engine
-            if engine is not None:
-                queue = self.queues[engine]
-                if len(queue) - self.heads[engine] >= self.spec.sequencer.queue_depth:
-                    return
-                queue.append(i)
-            self.line.dispatched[i] = now
-            self.next_instruction += 1
-        self.word += 1
-        self.word_cycle = now
-        heapq.heappush(self.heap, now + 1)
+    def _request(self) -> None:
+        """Ask for the next block once it is known when the one before it is here and the one before that dispatched."""
+        block = len(self.block_ready)
+        if self.wake[_FETCH] == _NEVER and block < self.num_blocks and len(self.block_dispatched) >= block - 1:
+            dispatched = self.block_dispatched[block - 2] + 1 if block >= 2 else 0
+            self.wake[_FETCH] = max(self.block_ready[-1], dispatched)
+
+    def _dispatch(self) -> None:
+        """Dispatch words, one a cycle, as far ahead as blocks have been fetched and starts have made room."""
+        demand, dispatched, started = self.demand, self.line.dispatched, self.line.started
+        i, word, cycle = self.next_instruction, self.word, self.word_cycle
+        self.full_until = NONE
+        while word < self.num_words:
+            block, place = divmod(word, self.block_words)
+            if block == len(self.block_ready):
+                break
+            after = max(cycle + 1, self.block_ready[block])
+            if word == self.last_word[i]:
+                gate = demand.gates[i]
+                if gate != NONE:
+                    if started[gate] == _UNKNOWN:
+                        self.full_until = gate
+                        break
+                    after = max(after, started[gate] + 1)
+                dispatched[i] = after
+                if self.heads[demand.engines[i]] == i:
+                    self._consider(demand.engines[i])
+                i += 1
+            cycle = after
+            word += 1
+            if place + 1 == self.block_words:
+                self.block_dispatched.append(cycle)
+        self.next_instruction, self.word, self.word_cycle = i, word, cycle
+        self._request()
 
     # Engines -------------------------------------------------------------------------------------------------------
 
-    def run(self) -> Timeline:
-        heap = self.heap
-        now = -1
-        while heap:
-            t = heapq.heappop(heap)
-            if t == now:
-                continue
-            now = t
-            self._complete(now)
-            popped = [self._try_start(e, now) for e in self._order(now)]
-            self._dispatch_after(now, popped)
-        self._finish()
-        return self.line
+    def _consider(self, engine: int) -> None:
+        """Wake the engine when its head's tokens are there, if the instructions that bring them have started."""
+        line, i = self.line, self.heads[engine]
+        self.wake[engine], self.awaited[engine] = _NEVER, NONE
+        if i == NONE or line.dispatched[i] == _UNKNOWN:
+            return
+        completed = line.completed
+        cycle = max(line.dispatched[i] + 1, self.free_at[engine], self.last_start[engine] + 1)
+        for supplier in self.demand.suppliers[i]:
+            end = completed[supplier]
+            if end == _UNKNOWN:
+                self.awaited[engine] = supplier
+                return
+            if end > cycle:
+                cycle = end
+        line.tokens[i] = self.wake[engine] = cycle
 
-    def _order(self, now: int) -> tuple[int, ...]:
-        self._fetch(now)
-        return (_STORE, _LOAD, _VECTOR, _MATRIX)
-
-    def _dispatch_after(self, now: int, popped: list[bool]) -> None:
-        """Dispatch looks at queue occupancy as it was at the beginning of the cycle."""
-        for engine, left in enumerate(popped):
-            self.heads[engine] -= left
-        self._dispatch(now)
-        for engine, left in enumerate(popped):
-            self.heads[engine] += left
-
-    def _complete(self, now: int) -> None:
-        completions = self.completions
-        while completions and completions[0][0] <= now:
-            _, i = heapq.heappop(completions)
-            instruction = self.program[i]
-            engine = int(instruction.engine)  # type: ignore[arg-type]
-            flying = self.flying[engine]
-            flying.remove(i)
-            r = w = a = 0
-            for j in flying:
-                mask = self.masks[j]
-                r, w, a = r | mask[0], w | mask[1], a | mask[2]
-            self.held[engine] = (r, w, a)
-            signal = instruction.signal
-            for destination in range(NUM_ENGINES):
-                if signal >> destination & 1:
-                    self.semaphores[destination][engine] += 1
-
-    def _try_start(self, engine: int, now: int) -> bool:
-        queue, head = self.queues[engine], self.heads[engine]
-        if head == len(queue):
-            return False
-        i = queue[head]
-        line = self.line
-        if line.dispatched[i] >= now:
-            return False
-        if self.free_at[engine] > now:
-            return False
-        if line.ready[i] < 0:
-            line.ready[i] = self.free_at[engine]
-        tokens = self.semaphores[engine]
-        if line.tokens[i] < 0:
-            for source, count in self.waits[i]:
-                if tokens[source] < count:
-                    return False
-            line.tokens[i] = now
-        r, w, a = self.masks[i]
-        for other in range(NUM_ENGINES):
-            if other != engine:
-                held = self.held[other]
-                if held[0] & r or held[1] & w or held[2] & a:
-                    return False
-        if line.banks[i] < 0:
+    def _try_start(self, engine: int, now: int) -> None:
+        line, wake, i = self.line, self.wake, self.heads[engine]
+        banks = self.demand.banks[i]
+        for other in _OTHERS[engine]:
+            if banks & self.held[other] and (until := self._held_until(other, banks, now)):
+                wake[engine] = until
+                return
+        if line.banks[i] == _UNKNOWN:
             line.banks[i] = now
-        if not self._begin(engine, i, now):
-            return False
-        for source, count in self.waits[i]:
-            tokens[source] -= count
-        self.held[engine] = tuple(x | y for x, y in zip(self.held[engine], self.masks[i], strict=True))  # type: ignore[assignment]
-        self.flying[engine].append(i)
-        line.started[i] = now
-        line.starts.append(i)
-        heapq.heappush(self.completions, (line.completed[i], i))
-        heapq.heappush(self.heap, line.completed[i])
-        heapq.heappush(self.heap, line.released[i])
-        heapq.heappush(self.heap, now + 1)
-        self.free_at[engine] = line.released[i]
-        self.heads[engine] = head + 1
-        return True
-
-    def _begin(self, engine: int, i: int, now: int) -> bool:
-        """Occupy the engine; False when the memory port is taken."""
-        line, cost = self.line, self.cost[i]
         if engine == _MATRIX:
-            self._begin_matrix(i, now)
+            self._begin_matmul(i, now)
         elif engine == _VECTOR:
-            line.busy[i] = cost
-            instruction = self.program[i]
-            assert isinstance(instruction, Vector)
-            line.completed[i] = line.released[i] = now + cost + drain_cycles(instruction, self.spec)
-        elif not self._begin_transfer(engine, i, now):
-            return False
-        return True
+            cycles, drain = self.demand.works[i]
+            line.busy[i] = cycles
+            line.completed[i] = line.released[i] = now + cycles + drain
+        elif until := self._begin_transfer(engine, i, now):
+            wake[engine] = until
+            return
+        line.ready[i], line.started[i] = self.free_at[engine], now
+        line.starts.append(i)
+        self.flying[engine].append((line.completed[i], banks))
+        self.held[engine] |= banks
+        self.free_at[engine], self.last_start[engine], self.last_end[engine] = line.released[i], now, line.completed[i]
+        self.heads[engine] = self.demand.followers[i]
+        self._consider(engine)
+        for other in range(NUM_ENGINES):
+            if self.awaited[other] == i:
+                self._consider(other)
+        if self.full_until == i:
+            self._dispatch()
 
-    def _begin_transfer(self, engine: int, i: int, now: int) -> bool:
-        line, cost = self.line, self.cost[i]
-        instruction = self.program[i]
-        fill = isinstance(instruction, Load) and bool(instruction.fill)
-        if engine == _LOAD and fill != self.was_fill and self.flying[_LOAD]:
-            return False
-        line.busy[i] = cost
+    def _held_until(self, engine: int, banks: int, now: int) -> int:
+        """Cycle at which what the engine has started gives back all of ``banks``; 0 when it holds none of them."""
+        flying = self.flying[engine]
+        while flying and flying[0][0] <= now:
+            flying.popleft()
+        held = until = 0
+        for end, mask in flying:
+            held |= mask
+            if mask & banks:
+                until = end
+        self.held[engine] = held
+        return until
+
+    def _begin_transfer(self, engine: int, i: int, now: int) -> int:
+        """Occupy engine and port, and return 0; or return the cycle at which what stands in the way may be gone."""
+        line = self.line
+        cycles, fill = self.demand.works[i]
+        if engine == _LOAD and fill != self.was_fill and self.last_end[_LOAD] > now:
+            return self.last_end[_LOAD]
         if fill:
-            line.completed[i] = line.released[i] = now + cost + 1
+            line.completed[i] = line.released[i] = now + cycles + 1
+        elif self.port_free > now:
+            return self.port_free
         else:
-            if self.port_free > now:
-                return False
-            self.port_free = line.released[i] = now + cost
-            line.completed[i] = now + cost + self.spec.memory.latency_cycles
+            self.port_free = line.released[i] = now + cycles
+            line.completed[i] = now + cycles + self.spec.memory.latency_cycles
         if engine == _LOAD:
             self.was_fill = fill
-        return True
+        line.busy[i] = cycles
+        return 0
 
-    def _begin_matrix(self, i: int, now: int) -> None:
-        matmul, matrix, line = self.program[i], self.spec.matrix, self.line
-        assert isinstance(matmul, Matmul)
-        load = matrix.columns if matmul.transpose else matrix.rows
-        rows, tiles = matmul.num_rows, matmul.num_tiles
-        first = max(now + load, self.stream_end)
-        last = first + (tiles - 1) * max(rows, load)
+    def _begin_matmul(self, i: int, now: int) -> None:
+        line, matrix = self.line, self.spec.matrix
+        load, rows, tiles, period, first_alone = self.demand.works[i]
+        first = max(now, self.stream_end) + load if first_alone else max(now + load, self.stream_end)
+        last = first + (tiles - 1) * period
         self.stream_end = last + rows
         line.busy[i] = tiles * rows
         line.released[i] = last
         line.completed[i] = self.stream_end + matrix.rows + matrix.columns + matrix.pipeline_cycles
 
     def _finish(self) -> None:
-        if self.next_instruction < len(self.program) or any(s < 0 for i, s in enumerate(self.line.started)
-                                                            if not isinstance(self.program[i], Halt)):
-            stuck = next(i for i, s in enumerate(self.line.started) if s < 0 and not isinstance(self.program[i], Halt))
-            raise DeadlockError(f"instruction {stuck} ({self.program[stuck].mnemonic()}) waits for a token or a bank "
-                                "that nothing will give")
-        halt = self.line.dispatched[-1]
-        self.line.cycles = max([halt + 1, *self.line.completed])
+        for i, instruction in enumerate(self.program):
+            if self.line.started[i] == _UNKNOWN and not isinstance(instruction, Halt):
+                raise DeadlockError(f"instruction {i} ({instruction.mnemonic()}) waits for a token or a bank that "
+                                    "nothing will give")
+        self.line.cycles = max(self.line.dispatched[-1] + 1, *self.line.completed)
