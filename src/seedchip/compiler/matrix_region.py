@@ -56,8 +56,8 @@ class MatrixEmitter:
         return tiles * (1 if self.region.needs_whole_rows else -(-self.weights.columns // self.tiling.columns))
 
     def _reserve(self) -> None:
-        """One stretch of the scratchpad for all operands, cut into slots that are used in turn: two of what streams, and
-        all of what stays. Raises `OutOfSpace`."""
+        """One stretch of the scratchpad for all operands, cut into slots that are used in turn: two of what streams,
+        and all of what stays. Raises `OutOfSpace`."""
         head, tiling, spec = self.region.nodes[0], self.tiling, self.builder.spec
         num_m = prod(-(-n // size) for n, size in zip(self.region.rows, tiling.rows, strict=True))
         num_n, num_k = (-(-self.weights.columns // tiling.columns), -(-self.activations.channels // tiling.channels))
@@ -71,7 +71,8 @@ class MatrixEmitter:
             w = num_n * min(2, batches)
         columns = min(tiling.columns, -(-self.weights.columns // spec.matrix.columns) * spec.matrix.columns)
         channels = min(tiling.channels, self.activations.channels)
-        sizes = {"a": self.activations.tile_bytes(tiling.rows, channels, columns), "w": self.weights.tile_bytes(columns, channels)}
+        sizes = {"a": self.activations.tile_bytes(tiling.rows, channels, columns),
+                 "w": self.weights.tile_bytes(columns, channels)}
         counts = {"a": a * len(set(head.inputs[::2])), "w": w * len(set(head.inputs[1::2]))}
         spare = spec.scratchpad.bytes * _SPARE - sum(sizes[kind] * counts[kind] for kind in sizes)
         for kind, size in sizes.items():
