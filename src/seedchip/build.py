@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import onnx
 
     from seedchip.graph.ir import Graph
+    from seedchip.partition import PartitionBuild
     from seedchip.program import Program
     from seedchip.spec import ChipSpec
 
@@ -64,6 +65,19 @@ def build(model: str | os.PathLike[str] | onnx.ModelProto, spec: ChipSpec, optio
     graph = import_graph(model, options)
     quantised = quantise_graph(graph, options)
     return Build(graph, quantised, compile_graph(quantised, spec))
+
+
+def build_with_host(model: str | os.PathLike[str] | onnx.ModelProto, spec: ChipSpec,
+                    options: BuildOptions) -> PartitionBuild | None:
+    """Programs for what the chip can compute, with the nodes that it refuses left to the host; None when there are
+    none. Raises the errors of every step."""
+    from seedchip.partition import build_partition, partition_model
+
+    partition = partition_model(model, options.shapes)
+    if not partition.host_nodes:
+        return None
+    samples = None if options.calibration is None else options.calibration(partition.input_specs)
+    return build_partition(partition, spec, options.precision, (samples, options.method))
 
 
 def graph_inputs(graph: Graph) -> list[InputSpec]:

@@ -50,12 +50,12 @@ def add_accuracy(report: Report, session: InferenceSession,
                  layers: bool) -> Report:
     """The report with the outputs beside ONNX Runtime's (when the model is ONNX) and, with ``layers``, every layer's
     signal to quantisation noise. ``values`` are the feeds and our outputs."""
-    if session.build is None:
+    if session.build is None and session.partitioned is None:
         return report
     feeds, ours = values
     reference = _run_reference(model, feeds, list(ours))
     noise: tuple[LayerAccuracy, ...] = ()
-    if layers:
+    if layers and session.build is not None:
         from seedchip.quantise import report_accuracy
 
         found = report_accuracy(session.build.graph, session.build.quantised, [feeds])

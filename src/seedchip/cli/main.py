@@ -18,7 +18,7 @@ _KNOWN = {
     "seedchip.spec.chip": ("SpecError",), "seedchip.frontend.errors": ("ModelError",),
     "seedchip.graph.ops": ("GraphError",), "seedchip.quantise.errors": ("QuantiseError",),
     "seedchip.compiler.placement": ("CompileError",), "seedchip.program.errors": ("ProgramError",),
-    "seedchip.simulator.errors": ("Fault", "FeedError"),
+    "seedchip.partition.host": ("HostError",), "seedchip.simulator.errors": ("Fault", "FeedError"),
     "seedchip.simulator.timing": ("DeadlockError",), "seedchip.report.report": ("ReportError",),
     "seedchip.zoo.errors": ("ZooError",)}
 """Errors that are the user's to repair, by the module that defines them."""

@@ -39,6 +39,8 @@ CalibrationOption = Annotated[Path | None, typer.Option(
     "--calibration", metavar="FOLDER|FILE.npz",
     help="Samples that fix the scales of activations; without them scales are found while running.")]
 MethodOption = Annotated[Method, typer.Option("--method", help="Clipping thresholds of calibrated scales.")]
+HostFallbackOption = Annotated[bool, typer.Option(
+    "--host-fallback", help="Run what the chip cannot compute in ONNX Runtime; the report lists it.")]
 MeanOption = Annotated[str, typer.Option(metavar="M[,M,M]", help="Subtracted from a picture's values in [0, 1].")]
 StdOption = Annotated[str, typer.Option(metavar="S[,S,S]", help="Divides a picture's values after that.")]
 TokenizerOption = Annotated[Path | None, typer.Option("--tokenizer", metavar="FILE", help="tokenizer.json for texts.")]

@@ -11,6 +11,7 @@ import typer
 from seedchip.cli.options import (
     CalibrationOption,
     ChipOption,
+    HostFallbackOption,
     MeanOption,
     Method,
     MethodOption,
@@ -53,6 +54,7 @@ def run(
     mean: MeanOption = "0",
     std: StdOption = "1",
     tokenizer: TokenizerOption = None,
+    host_fallback: HostFallbackOption = False,
     timing_only: Annotated[bool, typer.Option("--timing-only", help="Count cycles; compute no values.")] = False,
     report_accuracy: Annotated[bool, typer.Option(
         "--report-accuracy", help="Signal to quantisation noise of every layer.")] = False,
@@ -69,13 +71,18 @@ def run(
 
     from seedchip.cli import answers
     from seedchip.cli.console import output_console
+    from seedchip.frontend import UnsupportedOperator
     from seedchip.inputs import random_feeds, read_feeds
     from seedchip.report import render_terminal
     from seedchip.session import InferenceSession
 
     with steps(4) as step:
         step(f"compiling {model.name}")
-        session = InferenceSession(model, chip, options=options)
+        try:
+            session = InferenceSession(model, chip, options=options, host_fallback=host_fallback)
+        except UnsupportedOperator as refusal:
+            raise UnsupportedOperator(str(refusal) if host_fallback else
+                                      f"{refusal}; --host-fallback runs such nodes in ONNX Runtime") from None
         feeds = read_feeds(inputs, session.inputs, reading) if inputs else random_feeds(session.inputs)
         step("timing")
         report = session.report()
@@ -84,6 +91,7 @@ def run(
             step("computing")
             ours = dict(zip((o.name for o in session.get_outputs()), session.run(None, feeds), strict=True))
             step("comparing")
+            report = session.report()  # with the host's times, if it had a part
             report = answers.add_accuracy(report, session, (feeds, ours), model, layers=report_accuracy)
     console = output_console()
     if ours:
@@ -95,11 +103,11 @@ def run(
 
 
 def _write(files: Files, report: Report, session: InferenceSession) -> None:
-    from seedchip.report import render_html, to_chrome_trace, to_json
+    from seedchip.report import render_html, to_json, to_sequence_trace
 
     if files.json:
         files.json.write_text(to_json(report), "utf-8")
     if files.html:
         files.html.write_text(render_html(report), "utf-8")
     if files.trace:
-        files.trace.write_text(to_chrome_trace(session.program, session.timeline, session.spec), "utf-8")
+        files.trace.write_text(to_sequence_trace(report.model, session.runs, session.spec), "utf-8")

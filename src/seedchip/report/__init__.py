@@ -15,8 +15,9 @@ from seedchip.report.report import (
     Report,
     ReportError,
 )
+from seedchip.report.sequence import build_sequence_report
 from seedchip.report.terminal import render_terminal
-from seedchip.report.trace import to_chrome_trace
+from seedchip.report.trace import to_chrome_trace, to_sequence_trace
 
 __all__ = [
     "Accuracy",
@@ -28,6 +29,7 @@ __all__ = [
     "Report",
     "ReportError",
     "build_report",
+    "build_sequence_report",
     "compare_output",
     "compare_outputs",
     "from_json",
@@ -41,4 +43,5 @@ __all__ = [
     "to_chrome_trace",
     "to_dict",
     "to_json",
+    "to_sequence_trace",
 ]

@@ -45,6 +45,10 @@ class HostOp:
 
     node: str
     operator: str
+    rule: str = ""
+    """the rule that refused it"""
+    seconds: float | None = None
+    """wall-clock time on the host in the last run; None when nothing ran. Not part of the run's cycles"""
 
 
 @dataclass(frozen=True)

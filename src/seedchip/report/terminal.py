@@ -123,10 +123,13 @@ def _layers(report: Report, num_layers: int) -> _Titled:
 
 
 def _host_ops(report: Report) -> _Titled:
-    table = _table("node", "operator")
+    table = _table("node", "operator", "wall ms", "refused because")
+    table.columns[1].justify = table.columns[3].justify = "left"
+    table.columns[3].no_wrap = False
     for op in report.host_ops:
-        table.add_row(_name(op.node), Text(printable(op.operator)))
-    return "Computed on the host", table
+        table.add_row(_name(op.node), Text(printable(op.operator)),
+                      "-" if op.seconds is None else f"{1e3 * op.seconds:.3f}", Text(printable(op.rule, 200)))
+    return f"Computed on the host: {len(report.host_ops)} nodes", table
 
 
 def _outputs(accuracy: Accuracy) -> _Titled:

@@ -8,6 +8,7 @@ engine: while rows stream), so events of a lane never overlap. Time stamps are m
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from seedchip.report.report import ENGINES
@@ -23,23 +24,38 @@ PROCESS_ID = 1
 
 def to_chrome_trace(program: Program, timeline: Timeline, spec: ChipSpec) -> str:
     """JSON text: one complete event (``ph`` X) for each instruction but halt, and the names of process and lanes."""
-    events: list[dict[str, Any]] = [_metadata("process_name", 0, f"{program.name} on {spec.name}")]
+    return to_sequence_trace(program.name, [(program, timeline)], spec)
+
+
+def to_sequence_trace(name: str, runs: Sequence[tuple[Program, Timeline]], spec: ChipSpec) -> str:
+    """The same for programs that run one after the other; each one's ``started_cycle`` counts from its own start."""
+    events: list[dict[str, Any]] = [_metadata("process_name", 0, f"{name} on {spec.name}")]
     lanes = {engine: lane for lane, engine in enumerate(ENGINES, start=1)}
     for engine, lane in lanes.items():
         events += [_metadata("thread_name", lane, engine),
                    {**_metadata("thread_sort_index", lane, ""), "args": {"sort_index": lane}}]
+    begin = 0
+    for program, timeline in runs:
+        events += _events(program, timeline, spec, begin)
+        begin += timeline.cycles
+    content = {"traceEvents": events, "displayTimeUnit": "ns",
+               "otherData": {"cycles": begin, "clock_hz": spec.clock.hz, "chip": spec.name}}
+    return json.dumps(content, separators=(",", ":")) + "\n"
+
+
+def _events(program: Program, timeline: Timeline, spec: ChipSpec, begin: int) -> list[dict[str, Any]]:
+    lanes = {engine: lane for lane, engine in enumerate(ENGINES, start=1)}
+    events: list[dict[str, Any]] = []
     layers = {index: layer.name for layer in program.layers for index in range(layer.first, layer.last)}
     for engine, start, end, index in busy_intervals(program.instructions, spec, timeline):
         mnemonic = program.instructions[index].mnemonic()
         events.append({
             "name": layers.get(index, mnemonic), "cat": mnemonic, "ph": "X", "pid": PROCESS_ID, "tid": lanes[engine],
-            "ts": _microseconds(start, spec), "dur": _difference(start, end, spec),
+            "ts": _microseconds(begin + start, spec), "dur": _difference(begin + start, begin + end, spec),
             "args": {"instruction": index, "mnemonic": mnemonic, "started_cycle": timeline.started[index],
                      "active_cycles": timeline.busy[index], "completed_cycle": timeline.completed[index],
                      "queued_cycles": timeline.started[index] - timeline.dispatched[index]}})
-    content = {"traceEvents": events, "displayTimeUnit": "ns",
-               "otherData": {"cycles": timeline.cycles, "clock_hz": spec.clock.hz, "chip": spec.name}}
-    return json.dumps(content, separators=(",", ":")) + "\n"
+    return events
 
 
 def _metadata(kind: str, lane: int, name: str) -> dict[str, Any]:
