@@ -8,13 +8,14 @@ one means having waited for all before it.
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from seedchip.compiler.space import Buffer, Space
-from seedchip.isa import Engine, Halt, Load
+from seedchip.isa import Engine, Halt, Load, Matmul
+from seedchip.isa.matmul import needs_alone
 
 if TYPE_CHECKING:
     from seedchip.isa import Instruction
@@ -171,10 +172,17 @@ class Builder:
 
     def finish(self) -> list[Instruction]:
         """The program: every draft with its tokens, and a halt."""
-        program = []
+        program: list[Instruction] = []
+        before: Matmul | None = None
         for draft in self.drafts:
             waits = {f"wait_{e.name.lower()}": n for e, n in draft.waits.items()}
-            program.append(draft.cls(**draft.fields, **waits, signal=draft.signal))
+            instruction = draft.cls(**draft.fields, **waits, signal=draft.signal)
+            if isinstance(instruction, Matmul):
+                first, tiles = needs_alone(before, instruction, self.spec)
+                if first or tiles:
+                    instruction = replace(instruction, first_alone=int(first), tiles_alone=int(tiles))
+                before = instruction
+            program.append(instruction)
         program.append(Halt())
         return program
 

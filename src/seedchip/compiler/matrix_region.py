@@ -30,8 +30,8 @@ Place = tuple[tuple[int, ...], tuple[int, ...]]
 """Starts and sizes of a tile over the row axes."""
 _SPARE = 0.6
 """Part of the scratchpad that operands may fill for the sake of a third slot."""
-OPERANDS = "operands"
-"""Scratchpad group of the matrix engine's operands."""
+_GROUPS = {"a": "activations", "w": "weights"}
+"""Scratchpad groups of the matrix engine's operands: it reads both at once, so they are kept in different banks."""
 
 
 @dataclass
@@ -78,7 +78,7 @@ class MatrixEmitter:
         for kind, size in sizes.items():
             more = 1 if counts[kind] > 1 and size <= spare else 0
             spare -= more * size
-            self._slots[kind] = self.builder.reserve(size, counts[kind] + more, OPERANDS)
+            self._slots[kind] = self.builder.reserve(size, counts[kind] + more, _GROUPS[kind])
 
     def steps(self) -> Iterator[None]:
         """Emit the region; yields after every tile (or all of a row's tiles): another region's can come in between."""

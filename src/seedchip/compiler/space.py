@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _LIVE = np.iinfo(np.int64).max
 
 
+_IN_USE = 64
 _RECENT = 12
 """Instructions: what was freed so lately is probably still in use when the next user wants to start."""
 
@@ -55,9 +56,9 @@ class Space:
         other.groups, other.live = dict(self.groups), set(self.live)
         return other
 
-    def allocate(self, size: int, group: str, now: int = 0) -> Buffer:
-        """The free stretch that nobody used lately, with the fewest foreign banks, then the oldest. Raises
-        `OutOfSpace`."""
+    def allocate(self, size: int, group: str, now: int = 0, *, apart: bool = False) -> Buffer:
+        """The free stretch that nobody used lately, with the fewest foreign banks, then the oldest; with ``apart`` foreign
+        banks in use count first. Raises `OutOfSpace`."""
         need = max(1, -(-size // self.granule))
         if need > len(self.freed):
             raise OutOfSpace
@@ -66,11 +67,10 @@ class Space:
         free = np.flatnonzero(age != _LIVE)
         if not len(free):
             raise OutOfSpace
-        foreign = self._foreign_banks(index)
-        count = np.concatenate(([0], np.cumsum(foreign)))
-        conflicts = count[(free + need - 1) // self.bank_granules + 1] - count[free // self.bank_granules]
+        conflicts = self._foreign_banks(index, free, need)
         recent = np.maximum(age[free] - (now - _RECENT), 0)
-        best = free[np.lexsort((free, age[free], conflicts, recent))[0]]
+        keys = (free, age[free], conflicts, recent, conflicts // _IN_USE)
+        best = free[np.lexsort(keys if apart else keys[:-1])[0]]
         self.freed[best:best + need] = _LIVE
         self.owner[best:best + need] = index
         buffer = Buffer(int(best) * self.granule, need * self.granule, group)
@@ -81,7 +81,7 @@ class Space:
         """``count`` buffers next to each other, the one that was unused longest first. Raises `OutOfSpace`."""
         each = max(1, -(-size // self.granule))
         before = self.freed.copy()
-        whole = self.allocate(each * count * self.granule, group, now)
+        whole = self.allocate(each * count * self.granule, group, now, apart=True)
         self.live.remove(whole)
         first = whole.address // self.granule
         parts = [first + i * each for i in range(count)]
@@ -100,12 +100,14 @@ class Space:
         for buffer in buffers:
             self.free(buffer, now)
 
-    def _foreign_banks(self, index: int) -> np.ndarray:
-        """1 for every bank that holds (or held last) a buffer of another group."""
+    def _foreign_banks(self, index: int, starts: np.ndarray, need: int) -> np.ndarray:
+        """For stretches of ``need`` granules: banks that hold a buffer of another group (each counts `_IN_USE`) or held one
+        last (each counts 1)."""
         foreign = (self.owner >= 0) & (self.owner != index)
-        live = self.freed == _LIVE
-        banks = (foreign & live).reshape(-1, self.bank_granules).any(1) * 4
-        return banks + foreign.reshape(-1, self.bank_granules).any(1)
+        live = (foreign & (self.freed == _LIVE)).reshape(-1, self.bank_granules).any(1)
+        weight = np.where(live, _IN_USE, foreign.reshape(-1, self.bank_granules).any(1))
+        count = np.concatenate(([0], np.cumsum(weight)))
+        return count[(starts + need - 1) // self.bank_granules + 1] - count[starts // self.bank_granules]
 
 
 def _window_max(values: np.ndarray, length: int) -> np.ndarray:
