@@ -17,6 +17,7 @@ _LIVE = np.iinfo(np.int64).max
 
 
 _IN_USE = 64
+"""More than there are banks: one foreign bank in use outweighs all that were."""
 _RECENT = 12
 """Instructions: what was freed so lately is probably still in use when the next user wants to start."""
 
@@ -57,8 +58,8 @@ class Space:
         return other
 
     def allocate(self, size: int, group: str, now: int = 0, *, apart: bool = False) -> Buffer:
-        """The free stretch that nobody used lately, with the fewest foreign banks, then the oldest; with ``apart`` foreign
-        banks in use count first. Raises `OutOfSpace`."""
+        """The free stretch that nobody used lately, with the fewest foreign banks, then the oldest; with ``apart``
+        foreign banks in use count first. Raises `OutOfSpace`."""
         need = max(1, -(-size // self.granule))
         if need > len(self.freed):
             raise OutOfSpace
@@ -101,8 +102,8 @@ class Space:
             self.free(buffer, now)
 
     def _foreign_banks(self, index: int, starts: np.ndarray, need: int) -> np.ndarray:
-        """For stretches of ``need`` granules: banks that hold a buffer of another group (each counts `_IN_USE`) or held one
-        last (each counts 1)."""
+        """For stretches of ``need`` granules: banks that hold a buffer of another group (each counts `_IN_USE`) or held
+        one last (each counts 1)."""
         foreign = (self.owner >= 0) & (self.owner != index)
         live = (foreign & (self.freed == _LIVE)).reshape(-1, self.bank_granules).any(1)
         weight = np.where(live, _IN_USE, foreign.reshape(-1, self.bank_granules).any(1))
