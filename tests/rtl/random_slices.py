@@ -28,7 +28,7 @@ def random_memory(rng: np.random.Generator) -> np.ndarray:
 
 
 class RandomSlice:
-    """Emits random instructions. Scratchpad banks are divided: weights in the last quarter, everything else before."""
+    """Emits random instructions. Weights often have the last quarter of the scratchpad for themselves."""
 
     def __init__(self, spec: ChipSpec, seed: int) -> None:
         self.spec, self.rng = spec, np.random.default_rng(seed)
@@ -103,7 +103,7 @@ class RandomSlice:
                           memory_address=address, local_address=run)
 
     def matmul(self) -> None:
-        """Any tile loops, pads and strides whose operands fit; weights come from their own banks."""
+        """Any tile loops, pads and strides whose operands fit."""
         spec, rng = self.spec, self.rng
         rows, columns = spec.matrix.rows, spec.matrix.columns
         size_y, size_x = self.between(1, 4), self.between(1, 6)
@@ -115,14 +115,15 @@ class RandomSlice:
         reach = (limit_y - 1) * stride_y + (limit_x - 1) * stride_x + stride_n + tiles["tiles_k"] * rows
         activation = self.between(0, self.weights - reach)
         weight_bytes = spec.scratchpad.bytes - self.weights
+        weights = self.weights if self.below(3) else self.between(0, self.weights)
         longest = max(rows, columns)
         strides = {f"weight_stride_{loop}": self.between(0, weight_bytes // 16) for loop in ("n", "ky", "kx", "k")}
         strides["weight_stride_row"] = self.between(0, weight_bytes // (4 * longest))
-        weight = self.between(self.weights, self.weights + weight_bytes // 4)
+        weight = self.between(weights, weights + weight_bytes // 4)
         accumulator_rows, bank_rows = size_y * size_x * tiles["tiles_n"], self.builder.accumulator_bank_rows
         row = self.below(spec.accumulator.banks) * bank_rows + self.between(0, bank_rows - accumulator_rows)
         self.builder.emit(
-            Matmul, [Access(SCRATCHPAD, activation, reach), Access(SCRATCHPAD, self.weights, weight_bytes)],
+            Matmul, [Access(SCRATCHPAD, activation, reach), Access(SCRATCHPAD, weights, weight_bytes)],
             [Access(ACCUMULATOR, row, accumulator_rows)], **tiles, **strides, size_y=size_y, size_x=size_x,
             activation_address=activation, activation_stride_y=stride_y, activation_stride_x=stride_x,
             activation_stride_n=stride_n, step_y=self.between(1, 2), step_x=self.between(1, 3),

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from typing import TYPE_CHECKING
+
 from seedchip.isa.instruction import Engine, Instruction, bits
+
+if TYPE_CHECKING:
+    from seedchip.spec import ChipSpec
+
+if TYPE_CHECKING:
+    from seedchip.spec import ChipSpec
 
 
 class Matmul(Instruction, opcode=0x03, num_words=2, engine=Engine.MATRIX):
@@ -52,6 +62,10 @@ class Matmul(Instruction, opcode=0x03, num_words=2, engine=Engine.MATRIX):
     accumulator_address: int = bits(20, "first accumulator row")
     accumulator_stride: int = bits(20, "accumulator rows between tiles of output channels")
     accumulate: int = bits(1, "add the first product to what the accumulator holds instead of overwriting it")
+    first_alone: int = bits(1, "the first weight tile is loaded only when the matmul before has streamed, since it shares "
+                               "scratchpad banks with that one's activations")
+    tiles_alone: int = bits(1, "every further weight tile is loaded only when the tile before has streamed, since the "
+                               "weights share scratchpad banks with the activations")
 
     @property
     def num_tiles(self) -> int:
@@ -62,3 +76,53 @@ class Matmul(Instruction, opcode=0x03, num_words=2, engine=Engine.MATRIX):
     def num_rows(self) -> int:
         """Activation vectors that stream past every weight tile."""
         return self.size_y * self.size_x
+
+
+def load_cycles(matmul: Matmul, spec: ChipSpec) -> int:
+    """Cycles that the loading of a weight tile takes: one a row, or one a column of transposed tiles."""
+    return spec.matrix.columns if matmul.transpose else spec.matrix.rows
+
+
+def tile_cycles(matmul: Matmul, spec: ChipSpec) -> int:
+    """Cycles from the beginning of one tile's stream to that of the next."""
+    load = load_cycles(matmul, spec)
+    return matmul.num_rows + load if matmul.tiles_alone else max(matmul.num_rows, load)
+
+
+def needs_alone(before: Matmul | None, matmul: Matmul, spec: ChipSpec) -> tuple[bool, bool]:
+    """What ``first_alone`` and ``tiles_alone`` must be: a scratchpad bank has one read port, and the array reads weights and
+    activations side by side. ``before`` is the matmul before, None for the first."""
+    weights = _weight_banks(matmul, spec)
+    after = before is not None and bool(weights & _activation_banks(before, spec))
+    return after, matmul.num_tiles > 1 and bool(weights & _activation_banks(matmul, spec))
+
+
+def _weight_banks(m: Matmul, spec: ChipSpec) -> int:
+    rows, columns = spec.matrix.rows, spec.matrix.columns
+    tiles_k, tiles_n = min(m.tiles_k, -(-m.valid_k // rows)), min(m.tiles_n, -(-m.valid_n // columns))
+    lines, run = (columns, rows) if m.transpose else (rows, columns)
+    loops = [(tiles_n, m.weight_stride_n), (m.kernel_y, m.weight_stride_ky), (m.kernel_x, m.weight_stride_kx),
+             (tiles_k, m.weight_stride_k), (lines, m.weight_stride_row)]
+    return _banks(m.weight_address, loops, run, spec)
+
+
+def _activation_banks(m: Matmul, spec: ChipSpec) -> int:
+    loops, address = [(m.tiles_n, m.activation_stride_n)], m.activation_address
+    for size, kernel, step, dilation, origin, limit, stride in (
+            (m.size_y, m.kernel_y, m.step_y, m.dilation_y, m.origin_y, m.limit_y, m.activation_stride_y),
+            (m.size_x, m.kernel_x, m.step_x, m.dilation_x, m.origin_x, m.limit_x, m.activation_stride_x)):
+        first = max(origin, 0)
+        last = min(origin + (size - 1) * step + (kernel - 1) * dilation, limit - 1)
+        if first > last:
+            return 0  # nothing but padding
+        address += first * stride
+        loops.append((last - first + 1, stride))
+    return _banks(address, loops, min(m.valid_k, m.tiles_k * spec.matrix.rows), spec)
+
+
+def _banks(address: int, loops: list[tuple[int, int]], run: int, spec: ChipSpec) -> int:
+    """Mask of the banks between the first and the last byte of nested loops (count, stride) over runs of bytes."""
+    low = address + sum(min(0, (count - 1) * stride) for count, stride in loops)
+    high = address + sum(max(0, (count - 1) * stride) for count, stride in loops) + run - 1
+    bank = spec.scratchpad.bytes // spec.scratchpad.banks
+    return (2 << max(high, 0) // bank) - (1 << max(low, 0) // bank)

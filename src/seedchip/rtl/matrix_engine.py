@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from amaranth import Module, Signal, signed
+from amaranth.hdl import Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -52,11 +53,12 @@ class MatrixEngine(wiring.Component):
         connect(m, flipped(self.weights), weights.scratchpad)
         occupied, begin = Signal(), Signal()
         more = begin & ~tiles.tile.last
+        load = self._loads(m, more, (~stream.streaming | stream.ending) & ~begin, tiles)
         m.d.comb += [
             begin.eq(weights.loaded & (~stream.streaming | stream.ending)),
             self.ready.eq(~occupied | (begin & tiles.tile.last)),
             tiles.start.eq(self.start), tiles.start_instruction.eq(self.instruction), tiles.advance.eq(more),
-            weights.begin.eq(self.start | more), weights.taken.eq(begin),
+            weights.begin.eq(load), weights.taken.eq(begin),
             weights.instruction.eq(tiles.instruction), weights.tile.eq(tiles.tile),
             stream.begin.eq(begin), stream.instruction.eq(tiles.instruction), stream.tile.eq(tiles.tile),
             array.activations.eq(stream.activations), array.switch.eq(stream.switch), array.weights.eq(weights.line),
@@ -82,3 +84,15 @@ class MatrixEngine(wiring.Component):
                 with m.If(condition):
                     m.d.comb += self.fault.eq(1)
         return m
+
+    def _loads(self, m: Module, more: Value, array_free: Value, tiles: MatrixTiles) -> Value:
+        """Whether a tile begins to be loaded: when it is known, or, if it must be alone, when nothing streams any more."""
+        begun, current = data.View(MATMUL, self.instruction), data.View(MATMUL, tiles.instruction)
+        waiting = Signal()
+        late = begun.first_alone & ~array_free
+        postponed = (self.start & late) | (more & current.tiles_alone)
+        with m.If(postponed):
+            m.d.sync += waiting.eq(1)
+        with m.Elif(array_free):
+            m.d.sync += waiting.eq(0)
+        return (self.start & ~late) | (more & ~current.tiles_alone) | (waiting & array_free)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from amaranth import Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
 
 from seedchip.rtl.matrix_tiles import MATMUL, PIXEL_BITS, TILE
 from seedchip.rtl.signatures import ADDRESS_BITS, ReadPort
@@ -77,8 +78,12 @@ class MatrixStream(wiring.Component):
             product_y.eq(iy[:16] * instruction.activation_stride_y), product_x.eq(ix[:16] * instruction.activation_stride_x),
             start.eq(tile.activation_address + tile.first_k), address.eq(product_y + product_x + start),
         ]
-        stage = Signal(data.StructLayout({"read": 1, "pad": 1, "pad_value": 8}))
-        m.d.comb += [stage.read.eq(self.streaming & inside), stage.pad.eq(~inside), stage.pad_value.eq(instruction.pad_value)]
+        left = instruction.valid_k - tile.first_k  # channels beyond meet weights that are 0
+        stage = Signal(data.StructLayout({"read": 1, "pad": 1, "pad_value": 8, "count": ceil_log2(self._rows + 1)}))
+        m.d.comb += [
+            stage.read.eq(self.streaming & inside & (left > 0)), stage.pad.eq(~inside),
+            stage.pad_value.eq(instruction.pad_value), stage.count.eq(Mux(left < self._rows, left, self._rows)),
+        ]
         stages = [stage]
         for i in range(4):
             later = Signal(stage.shape(), name=f"stage_{i}", reset_less=True)
@@ -86,7 +91,7 @@ class MatrixStream(wiring.Component):
             stages.append(later)
         m.d.comb += [
             self.scratchpad.valid.eq(stages[2].read), self.scratchpad.address.eq(address),
-            self.scratchpad.count.eq(self._rows),
+            self.scratchpad.count.eq(stages[2].count),
         ]
         for r in range(self._rows):
             m.d.comb += self.activations[r].eq(

@@ -12,10 +12,22 @@ from seedchip.rtl.matrix_tiles import MATMUL, TILE
 from seedchip.rtl.signatures import ADDRESS_BITS, ReadPort
 
 
-class MatrixWeights(wiring.Component):
-    """``begin`` in cycle e: line i of the tile shown from e + 1 on is read in e + 1 + i and is at the array in e + i + 4.
+AHEAD_CYCLES, READ_CYCLES = 2, 2
+"""From a line's place in the time table to its read, as for activations, and from there to its data."""
 
-    ``loaded`` is raised in the cycle of the last line and stays until ``taken``. Lines beyond valid_k and valid_n are 0.
+
+def line_read(longest: int) -> data.StructLayout:
+    """A line on its way: ``kept`` weights of it count."""
+    return data.StructLayout({"valid": 1, "transpose": 1, "index": ceil_log2(longest), "kept": ceil_log2(longest + 1),
+                              "address": ADDRESS_BITS})
+
+
+class MatrixWeights(wiring.Component):
+    """``begin`` in cycle e: line i of the tile shown from e + 1 on is read in e + 3 + i and is at the array in e + i + 6.
+
+    Activations that stream from cycle s on are read in s + 3 as well: what does not overlap in the time table does not meet
+    in a bank. ``loaded`` is raised in e + W, W lines, and stays until ``taken``. What lies beyond valid_k and valid_n is 0
+    and is not read.
     """
 
     def __init__(self, rows: int, columns: int) -> None:
@@ -37,11 +49,7 @@ class MatrixWeights(wiring.Component):
         loading, full = Signal(), Signal()
         index, offset = Signal(ceil_log2(longest)), Signal(ADDRESS_BITS)
         last = index == Mux(instruction.transpose, columns, rows) - 1
-        m.d.comb += [
-            self.loaded.eq(full | (loading & last)), self.scratchpad.valid.eq(loading),
-            self.scratchpad.address.eq(self.tile.weight_address + offset),
-            self.scratchpad.count.eq(Mux(instruction.transpose, rows, columns)),
-        ]
+        m.d.comb += self.loaded.eq(full | (loading & last))
         with m.If(loading):
             m.d.sync += [index.eq(index + 1), offset.eq(offset + instruction.weight_stride_row)]
             with m.If(last):
@@ -55,20 +63,22 @@ class MatrixWeights(wiring.Component):
         left_k, left_n = instruction.valid_k - self.tile.first_k, instruction.valid_n - self.tile.first_n
         along = Mux(instruction.transpose, left_k, left_n)
         across = Mux(instruction.transpose, left_n, left_k)
-        kept = Signal(range(longest + 1))
-        with m.If((along <= 0) | (across <= index)):
-            m.d.comb += kept.eq(0)
-        with m.Elif(along < longest):
-            m.d.comb += kept.eq(along)
-        with m.Else():
-            m.d.comb += kept.eq(longest)
-        stage = Signal(data.StructLayout({"valid": 1, "transpose": 1, "index": len(index), "kept": len(kept)}))
+        length = Mux(instruction.transpose, rows, columns)
+        stage = Signal(line_read(longest))
+        with m.If((along > 0) & (across > index)):
+            m.d.comb += stage.kept.eq(Mux(along < length, along, length))
         m.d.comb += [stage.valid.eq(loading), stage.transpose.eq(instruction.transpose), stage.index.eq(index),
-                     stage.kept.eq(kept)]
-        for i in range(2):
+                     stage.address.eq(self.tile.weight_address + offset)]
+        stages = [stage]
+        for i in range(AHEAD_CYCLES + READ_CYCLES):
             later = Signal(stage.shape(), name=f"stage_{i}", reset_less=True)
-            m.d.sync += later.eq(stage)
-            stage = later
+            m.d.sync += later.eq(stages[-1])
+            stages.append(later)
+        asked, stage = stages[AHEAD_CYCLES], stages[-1]
+        m.d.comb += [
+            self.scratchpad.valid.eq(asked.valid & (asked.kept != 0)), self.scratchpad.address.eq(asked.address),
+            self.scratchpad.count.eq(asked.kept),
+        ]
         line = Signal(self.line.shape(), reset_less=True)
         m.d.sync += [line.valid.eq(stage.valid), line.transpose.eq(stage.transpose), line.index.eq(stage.index)]
         for i in range(longest):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from seedchip.isa import WORD_BYTES, Engine, Load, Matmul, Store
 from seedchip.isa.dma import num_granules
+from seedchip.isa.matmul import tile_cycles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,9 +97,7 @@ def busy_intervals(instructions: Sequence[Instruction], spec: ChipSpec, line: Ti
 
 def _stream(matmul: Matmul, spec: ChipSpec, released: int) -> tuple[int, int]:
     """First and one beyond the last cycle in which rows stream."""
-    load = spec.matrix.columns if matmul.transpose else spec.matrix.rows
-    rows = matmul.num_rows
-    return released - (matmul.num_tiles - 1) * max(rows, load), released + rows
+    return released - (matmul.num_tiles - 1) * tile_cycles(matmul, spec), released + matmul.num_rows
 
 
 def count_traffic(instructions: Sequence[Instruction], spec: ChipSpec) -> list[tuple[int, int]]:
