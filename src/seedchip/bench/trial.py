@@ -27,14 +27,12 @@ Outputs = dict[str, np.ndarray]
 RunModel = Callable[[Feeds], Outputs]
 
 
-def quantise_entry(entry: Entry, precision: Precision, num_feeds: int, *,
+def quantise_entry(entry: Entry, precision: Precision, num_feeds: int = 0, *,
                    shapes: Mapping[str, int] | None = None) -> Graph:
-    """The entry's network in the chip's numbers, its scales from the first ``num_feeds`` calibration feeds.
-
-    ``shapes`` binds other sizes than the entry's own; the feeds must have the sizes that are bound.
-    """
-    graph = load_model(entry.model(), shapes=shapes or entry.shapes)
-    return quantise(graph, precision=precision, calibration=entry.calibration()[:num_feeds])
+    """The entry's network in the chip's numbers: scales from the first ``num_feeds`` calibration feeds, found at run
+    time when there are none. ``shapes`` binds other sizes than the entry's own, to which feeds must conform."""
+    graph = load_model(entry.model(), shapes=shapes or entry.shapes).replace(name=entry.name)
+    return quantise(graph, precision=precision, calibration=entry.calibration()[:num_feeds] if num_feeds else None)
 
 
 @dataclass(frozen=True)

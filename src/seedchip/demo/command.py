@@ -62,7 +62,8 @@ def main(arguments: Sequence[str]) -> int:
                        f"multipliers, {format_bytes(spec.scratchpad.bytes)} scratchpad, {spec.memory.bytes_per_cycle} "
                        f"B/cycle memory, {format_si(spec.clock.hz, 'Hz')}", style="bold"))
     shown = [_show(showing, spec, console) for showing in showings() if showing.entry.name in options.models]
-    console.print(Text("\nWhat they cost (one run each; cycles are exact)", style="bold"), render_costs(shown), sep="\n")
+    console.print(Text("\nWhat they cost (one run each; cycles are exact)", style="bold"))
+    console.print(render_costs(shown))
     detailed = next((s for s in shown if s.showing.entry.name == DETAILED), shown[-1])
     console.print()
     console.print(render_terminal(detailed.trial.report, num_layers=5))
@@ -136,10 +137,10 @@ def render_costs(shown: Sequence[Shown]) -> Table:
                                      "memory in use", "read", "written", "bandwidth use")):
         table.add_column(heading, justify="right" if index > 1 else "left")
     for item in shown:
-        report = item.trial.report
+        report, style = item.trial.report, "green" if item.verdict.agrees else "bold red"
         table.add_row(item.showing.entry.name, item.showing.precision,
-                      Text(format_percent(item.verdict.agreement), style="green" if item.verdict.agrees else "bold red"),
-                      format_count(report.cycles), f"{1e3 * report.seconds:.3f} ms", format_percent(report.mac_utilisation),
+                      Text(format_percent(item.verdict.agreement), style=style), format_count(report.cycles),
+                      f"{1e3 * report.seconds:.3f} ms", format_percent(report.mac_utilisation),
                       format_bytes(report.memory_bytes), format_bytes(report.memory_bytes_read),
                       format_bytes(report.memory_bytes_written), format_percent(report.bandwidth_utilisation))
     return table

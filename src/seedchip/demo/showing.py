@@ -94,8 +94,8 @@ def judge_digits(outputs: Sequence[Outputs], references: Sequence[Outputs]) -> V
     table.add_row("ONNX Runtime", *map(str, theirs[:NUM_SHOWN]))
     table.add_row("this chip", *(_answer(str(a), str(b)) for a, b in list(zip(ours, theirs, strict=True))[:NUM_SHOWN]))
     right = [_share(answers, truth) for answers in (ours, theirs)]
-    return Verdict(table, _share(ours, theirs), f"{len(ours)} digits: {right[0]:.1%} right on the chip, {right[1]:.1%} in "
-                   "binary32")
+    return Verdict(table, _share(ours, theirs), f"{len(ours)} digits: {right[0]:.1%} right on the chip, {right[1]:.1%} "
+                   "in binary32")
 
 
 def judge_directions(outputs: Sequence[Outputs], references: Sequence[Outputs]) -> Verdict:
@@ -129,8 +129,8 @@ def judge_sentences(outputs: Sequence[Outputs], references: Sequence[Outputs]) -
         table.add_row(sentence, _answer(SENTENCES[near[index]], SENTENCES[expected[index]]), f"{similar[index]:.4f}",
                       f"{reference[index]:.4f}", f"{cosine(ours[index], theirs[index]):.4f}")
     least = min(cosine(a, b) for a, b in zip(ours, theirs, strict=True))
-    return Verdict(table, _share(near, expected), f"the nearest of {len(near)} sentences; embeddings' least cosine with "
-                   f"binary32 {least:.4f}")
+    return Verdict(table, _share(near, expected), f"the nearest of {len(near)} sentences; embeddings' least cosine "
+                   f"with binary32 {least:.4f}")
 
 
 def _nearest(vectors: np.ndarray) -> tuple[list[int], list[float]]:

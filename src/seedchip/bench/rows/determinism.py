@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,8 +11,7 @@ import numpy as np
 from seedchip import zoo
 from seedchip.bench.record import Detail, Measurement, Progress, Row
 from seedchip.bench.trial import Outputs, compile_trial, quantise_entry
-from seedchip.frontend import load_model
-from seedchip.quantise import quantise
+from seedchip.compiler import CompileError
 from seedchip.spec import load
 
 if TYPE_CHECKING:
@@ -44,53 +43,61 @@ def equal_bits(ours: Outputs, theirs: Outputs) -> bool:
                for name, value in theirs.items())
 
 
-def _variants(entry: Entry, progress: Progress) -> Iterator[tuple[str, bool, bytes]]:
-    """For each way to compute the same rows: what it is, whether the bits are the first way's, and the program."""
+@dataclass(frozen=True)
+class Way:
+    """One way to compute the rows: its answers and program, or the sentence by which the compiler refuses it."""
+
+    name: str
+    outputs: Outputs
+    code: bytes
+    refusal: str = ""
+
+
+def _compute(name: str, graph: Graph, chip: ChipSpec, feeds: Sequence[Feeds]) -> Way:
+    try:
+        trial = compile_trial(graph, chip)
+    except CompileError as error:
+        return Way(name, {}, b"", str(error).partition(": ")[2] or str(error))
+    return Way(name, joined([trial.run(feed) for feed in feeds]), trial.program.code)
+
+
+def ways(entry: Entry, progress: Progress) -> Iterator[list[Way]]:
+    """Ways to compute the first samples whose bits must be equal: one list for scales found at run time, by batch 1 on
+    every chip and by a larger batch on two, one for static scales."""
     size = BATCHES[entry.name]
     feeds = entry.samples()[:size]
-    single = quantise(load_model(entry.model(), shapes=entry.shapes))
-    batch = quantise(load_model(entry.model(), shapes={**entry.shapes, "batch": size}))
-    static = quantise_entry(entry, "int8", CALIBRATION_FEEDS)
-    yield from _compare("scales at run time", _runs(single, feeds, progress))
-    first = [compile_trial(single, load("micro")).run(feed) for feed in feeds]
-    for chip in (load("micro"), load("nvdla-2048")):
-        progress(f"{entry.name} on {chip.name}, batch {size}")
-        trial = compile_trial(batch, chip)
-        yield (f"scales at run time, {chip.name}, batch {size}", equal_bits(trial.run(joined(feeds)), joined(first)),
-               trial.program.code)
-    yield from _compare("static scales", _runs(static, feeds, progress))
-
-
-def _runs(graph: Graph, feeds: Sequence[Feeds], progress: Progress) -> Iterator[tuple[str, Outputs, bytes]]:
-    """Chip, answers to all feeds one by one, program."""
-    for chip in chips():
-        progress(f"{graph.name} on {chip.name}, batch 1")
-        trial = compile_trial(graph, chip)
-        yield chip.name, joined([trial.run(feed) for feed in feeds]), trial.program.code
-
-
-def _compare(label: str, runs: Iterator[tuple[str, Outputs, bytes]]) -> Iterator[tuple[str, bool, bytes]]:
-    first: Outputs | None = None
-    for chip, outputs, code in runs:
-        first = outputs if first is None else first
-        yield f"{label}, {chip}, batch 1", equal_bits(outputs, first), code
+    graphs = {"scales at run time": quantise_entry(entry, "int8"),
+              "static scales": quantise_entry(entry, "int8", CALIBRATION_FEEDS)}
+    batch = quantise_entry(entry, "int8", shapes={**entry.shapes, "batch": size})
+    for scales, graph in graphs.items():
+        found = []
+        for chip in chips():
+            progress(f"{entry.name} on {chip.name}, batch 1, {scales}")
+            found.append(_compute(f"{chip.name}, batch 1, {scales}", graph, chip, feeds))
+        for name in ("micro", "nvdla-2048") if scales == "scales at run time" else ():
+            progress(f"{entry.name} on {name}, batch {size}")
+            found.append(_compute(f"{name}, batch {size}, {scales}", batch, load(name), [joined(feeds)]))
+        yield found
 
 
 def _measure(progress: Progress) -> Measurement:
-    rows, values = [], {}
+    rows, values, figures = [], {}, []
     for name in BATCHES:
-        found = list(_variants(zoo.entry(name), progress))
-        programs = len({code for _, _, code in found})
-        values[name] = {"ways": len(found), "equal": sum(same for _, same, _ in found), "programs": programs}
-        rows += [[name, way, "equal" if same else "DIFFERENT"] for way, same, _ in found]
-    figure = "; ".join(f"{name}: {v['equal']} of {v['ways']} ways equal in every bit ({v['programs']} different "
-                       "programs)" for name, v in values.items())
-    return Measurement(figure, all(v["equal"] == v["ways"] for v in values.values()),
+        compared = [(way, found[0]) for found in ways(zoo.entry(name), progress) for way in found]
+        results = ["refused: " + way.refusal if way.refusal else
+                   "equal" if equal_bits(way.outputs, first.outputs) else "DIFFERENT" for way, first in compared]
+        rows += [[name, way.name, result] for (way, _), result in zip(compared, results, strict=True)]
+        ran, equal = sum(not way.refusal for way, _ in compared), results.count("equal")
+        programs = len({way.code for way, _ in compared if not way.refusal})
+        values[name] = {"ways": len(compared), "ran": ran, "equal": equal, "programs": programs}
+        figures.append(f"{name}: {equal} of {ran} ways equal in every bit ({programs} different programs)"
+                       + (f", {len(compared) - ran} refused by the compiler" if ran < len(compared) else ""))
+    return Measurement("; ".join(figures), all(v["equal"] == v["ran"] for v in values.values()),
                        f"rows {', '.join(f'{n} x {c}' for c, n in BATCHES.items())}; real samples; outputs compared "
                        "byte by byte with `micro`, batch 1", values,
                        [Detail("Ways to compute the same rows", ["model", "way", "bits"], rows)])
 
 
-DETERMINISM = Row("determinism", "determinism", "a row's output bits do not change with batch size, tile choice or "
-                  "chip preset", "batch invariance costs 34 % (SGLang) to 61 % (Thinking Machines) of the speed on GPUs",
-                  _measure)
+DETERMINISM = Row("determinism", "determinism",
+                  "a row's output bits do not change with batch size, tile choice or chip preset",
+                  "34 % (SGLang) to 61 % (Thinking Machines) slow-down on GPUs", _measure)
