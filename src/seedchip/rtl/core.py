@@ -45,7 +45,8 @@ class Fault(IntEnum):
 
 
 class Core(wiring.Component):
-    """Runs the program at ``program_address``, which is given before reset ends, from the first cycle after reset: cycle 0.
+    """Runs the program at ``program_address``, which is given before reset ends, from the first cycle after reset:
+    cycle 0.
 
     ``done`` comes with the run's ``cycles``, or with ``fault`` (bits of `Fault`). ``dispatched``, ``started`` and
     ``completed`` (a bit for every engine) are strobes for the comparison with the simulator. After ``done`` the debug
@@ -86,8 +87,8 @@ class Core(wiring.Component):
         self._connect_port(m, fetch, load, store)
         m.d.comb += [issue.load_needs_port.eq(load.needs_port), load.busy.eq(issue.load.busy)]
         conflicts = self._connect_memories(m, load, store, matrix, vector)
-        faults = {Fault.OPCODE: dispatch.fault, Fault.ISSUE: issue.fault, Fault.LOAD: load.fault, Fault.STORE: store.fault,
-                  Fault.MATRIX: matrix.fault, Fault.VECTOR: vector.fault, **conflicts}
+        faults = {Fault.OPCODE: dispatch.fault, Fault.ISSUE: issue.fault, Fault.LOAD: load.fault,
+                  Fault.STORE: store.fault, Fault.MATRIX: matrix.fault, Fault.VECTOR: vector.fault, **conflicts}
         fault, done, cycles = Signal(len(Fault)), Signal(), Signal(CYCLE_BITS)
         ended = dispatch.halted & ~issue.busy
         m.d.sync += fault.eq(fault | Cat(faults[f] for f in Fault))
@@ -113,15 +114,16 @@ class Core(wiring.Component):
             m.submodules[f"{name}_queue"] = queue
             start = getattr(issue, name)
             m.d.comb += [
-                queue.push.eq(dispatch.push[engine]), queue.instruction.eq(dispatch.instruction), queue.pop.eq(start.start),
-                dispatch.room[engine].eq(queue.room),
+                queue.push.eq(dispatch.push[engine]), queue.pop.eq(start.start),
+                queue.instruction.eq(dispatch.instruction), dispatch.room[engine].eq(queue.room),
                 start.valid.eq(queue.valid), start.header.eq(queue.head), start.ready.eq(unit.ready),
                 start.complete.eq(unit.complete), unit.start.eq(start.start), unit.instruction.eq(queue.head),
                 self.started[engine].eq(start.start), self.completed[engine].eq(unit.complete),
             ]
 
     def _connect_port(self, m: Module, fetch: Fetch, load: LoadEngine, store: StoreEngine) -> None:
-        """Who holds the memory port: fetch before store before load (the last two are told apart by the issue logic)."""
+        """Who holds the memory port: fetch before store before load (the last two are told apart by the issue logic).
+        """
         bus = self.memory
         free = ~(fetch.port_held | load.port_held | store.port_held)
         for unit in (load, store):
@@ -130,7 +132,8 @@ class Core(wiring.Component):
             fetch.port_free.eq(free),
             bus.read_valid.eq(fetch.request_valid | load.request_valid), bus.read_tag.eq(fetch.request_valid),
             bus.read_granule.eq(Mux(fetch.request_valid, fetch.request_granule, load.request_granule)),
-            fetch.reply_valid.eq(bus.reply_valid & bus.reply_tag), load.reply_valid.eq(bus.reply_valid & ~bus.reply_tag),
+            fetch.reply_valid.eq(bus.reply_valid & bus.reply_tag),
+            load.reply_valid.eq(bus.reply_valid & ~bus.reply_tag),
             fetch.reply_data.eq(bus.reply_data), load.reply_data.eq(bus.reply_data),
             *(getattr(bus, name).eq(getattr(store, name))
               for name in ("write_valid", "write_granule", "write_data", "write_mask", "write_last")),
@@ -154,7 +157,8 @@ class Core(wiring.Component):
                            (vector.parameter, parameter.vector), (load.parameter, parameter.load)):
             connect(m, unit, port)
         reader = vector.accumulator
-        done, debug_address, debug_row = Signal(), Signal(ADDRESS_BITS, reset_less=True), Signal(ROW_BITS, reset_less=True)
+        done = Signal()
+        debug_address, debug_row = Signal(ADDRESS_BITS, reset_less=True), Signal(ROW_BITS, reset_less=True)
         m.d.sync += [done.eq(self.done), debug_address.eq(self.debug_address), debug_row.eq(self.debug_row)]
         m.d.comb += [
             scratchpad.debug.valid.eq(done), scratchpad.debug.address.eq(debug_address),

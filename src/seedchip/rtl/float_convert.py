@@ -54,7 +54,7 @@ class FloatToInteger(wiring.Component):
         m.d.comb += above.eq(Mux(f.exponent < 125, 0, f.exponent - 125))
         shifted, huge = Signal(34, reset_less=True), Signal(reset_less=True)
         sign, nan, narrow = Signal(reset_less=True), Signal(reset_less=True), Signal(reset_less=True)
-        # Significand at the top of 33 bits (2**31 and two bits below the point after the move), moved down to its place.
+        # Significand at the top of 33 bits (2**31, and two bits below the point after the move), moved down.
         wide = Cat(Const(0, 9), significand(self.number))
         down = Mux(above > 32, Const(0, 6), (32 - above)[:6])
         m.d.sync += [

@@ -1,8 +1,9 @@
 """Verilog with one module for every kind of part, however often it is used.
 
-Amaranth writes a module for every instance. Parts that come many times (array elements, lanes, SRAMs) are put into their
-parents with `place`: Amaranth's own simulator gets them as they are; a conversion with the platform `SharedParts` gets
-instances of a module that is converted once. SRAMs become instances of ``sram.v``, in whose stead a chip has macros.
+Amaranth writes a module for every instance. Parts that come many times (array elements, lanes, SRAMs) are put into
+their parents with `place`: Amaranth's own simulator gets them as they are; a conversion with the platform
+`SharedParts` gets instances of a module that is converted once. SRAMs become instances of ``sram.v``, in whose stead
+a chip has macros.
 """
 
 from __future__ import annotations

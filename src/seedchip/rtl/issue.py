@@ -32,10 +32,12 @@ class EngineStart(wiring.Signature):
 
 
 class Issue(wiring.Component):
-    """Looks at the engines in the order store, load, vector, matrix (`Engine`'s own) every cycle and starts what can start.
+    """Looks at the engines in the order store, load, vector, matrix (`Engine`'s own) every cycle and starts what can
+    start.
 
-    ``ready`` is the engine's own word, memory port included; a store that starts takes the port from a load, which the
-    core tells by ``port_shared``. ``fault`` is raised when a semaphore overflows or a bank is named that is not there.
+    ``ready`` is the engine's own word, memory port included; a store that starts takes the port from a load, which
+    the core tells by ``port_shared``. ``fault`` is raised when a semaphore overflows or a bank is named that is not
+    there.
     """
 
     def __init__(self, spec: ChipSpec) -> None:

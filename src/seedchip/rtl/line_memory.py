@@ -16,13 +16,16 @@ from seedchip.rtl.sram import Sram
 
 
 class LineMemory(wiring.Component):
-    """``banks`` banks, each two single-read single-write SRAMs (even lines, odd lines) of whole lines with byte enables.
+    """``banks`` banks, each two single-read single-write SRAMs (even lines, odd lines) of whole lines with byte
+    enables.
 
-    A request touches the line of its first byte and, when it crosses, the next one, which is always of the other parity.
-    ``conflict`` is raised when two readers or two writers meet in one SRAM: locks must keep that from happening.
+    A request touches the line of its first byte and, when it crosses, the next one, which is always of the other
+    parity. ``conflict`` is raised when two readers or two writers meet in one SRAM: locks must keep that from
+    happening.
     """
 
-    def __init__(self, num_bytes: int, line_bytes: int, banks: int, readers: dict[str, int], writers: list[str]) -> None:
+    def __init__(self, num_bytes: int, line_bytes: int, banks: int, readers: dict[str, int],
+                 writers: list[str]) -> None:
         self._line_bytes, self._banks = line_bytes, banks
         self._half_rows = num_bytes // (2 * banks * line_bytes)
         self._readers, self._writers = readers, writers
@@ -83,7 +86,8 @@ class LineMemory(wiring.Component):
             for bank in range(self._banks):
                 wanted = [hit for hit, _ in hits[parity][bank]]
                 row = reduce(or_, (Mux(hit, r, 0) for hit, r in hits[parity][bank]))
-                m.d.comb += [sram[parity][bank].read_address.eq(row), sram[parity][bank].read_enable.eq(Cat(*wanted).any())]
+                here = sram[parity][bank]
+                m.d.comb += [here.read_address.eq(row), here.read_enable.eq(Cat(*wanted).any())]
                 conflicts.append(_more_than_one(wanted))
         return conflicts
 

@@ -21,8 +21,8 @@ LAYOUT = instruction_layout(Load)
 class LoadEngine(wiring.Component):
     """Requests a granule a cycle; what is to happen to each reply waits in a queue until the reply is there.
 
-    ``request_valid`` (granule ``request_granule``) in cycle t + 1 + k belongs to beat k; the reply's bytes are written one
-    cycle after it came. A fill writes a line a cycle and uses the memory port not at all.
+    ``request_valid`` (granule ``request_granule``) in cycle t + 1 + k belongs to beat k; the reply's bytes are
+    written one cycle after it came. A fill writes a line a cycle and uses the memory port not at all.
     """
 
     def __init__(self, spec: ChipSpec) -> None:
@@ -71,7 +71,8 @@ class LoadEngine(wiring.Component):
         with m.If(walker.last):
             m.d.sync += filling.eq(0)
         with m.If(self.start):
-            m.d.sync += [filling.eq(load.fill), was_fill.eq(load.fill), fill_value.eq(load.fill_value), space.eq(load.space)]
+            m.d.sync += [filling.eq(load.fill), was_fill.eq(load.fill), fill_value.eq(load.fill_value),
+                         space.eq(load.space)]
         reply, last = self._replies(m, walker, walker.active & ~filling, space)
         done = Signal()
         m.d.sync += done.eq(last)
@@ -91,8 +92,8 @@ class LoadEngine(wiring.Component):
         spec = self._spec
         granule = spec.memory.granule_bytes
         depth = 1 << ceil_log2(spec.memory.latency_cycles + 1)
-        fate = data.StructLayout({"address": ADDRESS_BITS, "offset": len(walker.offset), "count": ceil_log2(granule + 1),
-                                  "space": 1, "last": 1})
+        fate = data.StructLayout({"address": ADDRESS_BITS, "offset": len(walker.offset),
+                                  "count": ceil_log2(granule + 1), "space": 1, "last": 1})
         m.submodules.fates = fates = Memory(shape=fate, depth=depth, init=[])
         write, read = fates.write_port(), fates.read_port(domain="comb")
         first, last = Signal(range(depth)), Signal(range(depth))

@@ -68,12 +68,13 @@ def compare_times(timeline: Timeline, hardware: HardwareRun, program: list) -> N
             cycle = found[place] if place < len(found) else None
             if cycle != expected[index]:
                 first = min(c for c in (cycle, expected[index]) if c is not None)
-                differences.append((first, f"instruction {index} ({program[index].mnemonic()}) {verb} ({engine_name}) at "
-                                           f"cycle {expected[index]} on the simulator, {cycle} on the hardware"))
+                differences.append((first, f"instruction {index} ({program[index].mnemonic()}) {verb} ({engine_name}) "
+                                           f"at cycle {expected[index]} on the simulator, {cycle} on the hardware"))
     if differences:
         raise LockstepError(min(differences)[1])
     if timeline.cycles != hardware.cycles:
-        raise LockstepError(f"the program takes {timeline.cycles} cycles on the simulator, {hardware.cycles} on the hardware")
+        raise LockstepError(f"the program takes {timeline.cycles} cycles on the simulator, {hardware.cycles} on the "
+                            "hardware")
 
 
 def _compare_values(name: str, expected: np.ndarray, found: np.ndarray) -> None:

@@ -22,9 +22,9 @@ class WeightLine(data.StructLayout):
 
 
 class MatrixArray(wiring.Component):
-    """``rows`` x ``columns`` elements. An activation vector that is given in cycle t meets element (r, c) in t + r + c, and
-    the sum of column c leaves in t + rows + c. ``switch`` belongs to the vector of the next cycle. A weight line given
-    in cycle t is captured at the end of t + r + c by the elements (r, c) that it is for.
+    """``rows`` x ``columns`` elements. An activation vector that is given in cycle t meets element (r, c) in t + r +
+    c, and the sum of column c leaves in t + rows + c. ``switch`` belongs to the vector of the next cycle. A weight
+    line given in cycle t is captured at the end of t + r + c by the elements (r, c) that it is for.
     """
 
     def __init__(self, rows: int, columns: int) -> None:

@@ -10,8 +10,8 @@ from amaranth.lib.wiring import In, Out
 class MatrixElement(wiring.Component):
     """Multiplies the passing activation by its active weight and adds the product to the passing sum.
 
-    A new weight waits in the shadow until the switch passes, one cycle ahead of the first activation that it is for. The
-    weight comes by column (tiles stored by rows) or by row (transposed tiles).
+    A new weight waits in the shadow until the switch passes, one cycle ahead of the first activation that it is for.
+    The weight comes by column (tiles stored by rows) or by row (transposed tiles).
     """
 
     def __init__(self) -> None:

@@ -86,7 +86,8 @@ class MatrixEngine(wiring.Component):
         return m
 
     def _loads(self, m: Module, more: Value, array_free: Value, tiles: MatrixTiles) -> Value:
-        """Whether a tile begins to be loaded: when it is known, or, if it must be alone, when nothing streams any more."""
+        """Whether a tile begins to be loaded: when it is known, or, if it must be alone, when nothing streams any
+        more."""
         begun, current = data.View(MATMUL, self.instruction), data.View(MATMUL, tiles.instruction)
         waiting = Signal()
         late = begun.first_alone & ~array_free

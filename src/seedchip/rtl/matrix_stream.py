@@ -75,7 +75,8 @@ class MatrixStream(wiring.Component):
         start = Signal(ADDRESS_BITS, reset_less=True)
         address = Signal(ADDRESS_BITS, reset_less=True)
         m.d.sync += [
-            product_y.eq(iy[:16] * instruction.activation_stride_y), product_x.eq(ix[:16] * instruction.activation_stride_x),
+            product_y.eq(iy[:16] * instruction.activation_stride_y),
+            product_x.eq(ix[:16] * instruction.activation_stride_x),
             start.eq(tile.activation_address + tile.first_k), address.eq(product_y + product_x + start),
         ]
         left = instruction.valid_k - tile.first_k  # channels beyond meet weights that are 0

@@ -26,7 +26,8 @@ TILE = data.StructLayout({
     "overwrite": 1,
     "last": 1,
 })
-"""A tile: its weights and activations, its first channel and output channel, the input pixel of output pixel (0, 0), its accumulators."""
+"""A tile: its weights and activations, its first channel and output channel, the input pixel of output pixel (0, 0),
+its accumulators."""
 
 
 class MatrixTiles(wiring.Component):
@@ -50,7 +51,8 @@ class MatrixTiles(wiring.Component):
         tile = Signal(TILE, reset_less=True)
         done = {loop: Signal(12, name=f"done_{loop}", reset_less=True) for loop in LOOPS}
         base = {loop: Signal(ADDRESS_BITS, name=f"base_{loop}", reset_less=True) for loop in LOOPS}
-        counts = {"n": instruction.tiles_n, "ky": instruction.kernel_y, "kx": instruction.kernel_x, "k": instruction.tiles_k}
+        counts = {"n": instruction.tiles_n, "ky": instruction.kernel_y, "kx": instruction.kernel_x,
+                  "k": instruction.tiles_k}
         ends = {loop: done[loop] + 1 == counts[loop] for loop in LOOPS}
         m.d.comb += [
             self.tile.eq(tile), self.tile.weight_address.eq(base["k"]),
@@ -66,8 +68,8 @@ class MatrixTiles(wiring.Component):
             "kx": [tile.origin_x.eq(tile.origin_x + instruction.dilation_x)],
             "k": [tile.first_k.eq(tile.first_k + self._rows)],
         }
-        resets = {"n": [], "ky": [tile.origin_y.eq(instruction.origin_y)], "kx": [tile.origin_x.eq(instruction.origin_x)],
-                  "k": [tile.first_k.eq(0)]}
+        resets = {"n": [], "ky": [tile.origin_y.eq(instruction.origin_y)],
+                  "kx": [tile.origin_x.eq(instruction.origin_x)], "k": [tile.first_k.eq(0)]}
         with m.If(self.start):
             m.d.sync += [
                 word.eq(self.start_instruction), *(d.eq(0) for d in done.values()),

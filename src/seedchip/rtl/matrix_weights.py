@@ -11,7 +11,6 @@ from seedchip.rtl.matrix_array import WeightLine
 from seedchip.rtl.matrix_tiles import MATMUL, TILE
 from seedchip.rtl.signatures import ADDRESS_BITS, ReadPort
 
-
 AHEAD_CYCLES, READ_CYCLES = 2, 2
 """From a line's place in the time table to its read, as for activations, and from there to its data."""
 
@@ -23,11 +22,12 @@ def line_read(longest: int) -> data.StructLayout:
 
 
 class MatrixWeights(wiring.Component):
-    """``begin`` in cycle e: line i of the tile shown from e + 1 on is read in e + 3 + i and is at the array in e + i + 6.
+    """``begin`` in cycle e: line i of the tile shown from e + 1 on is read in e + 3 + i and is at the array in e + i
+    + 6.
 
-    Activations that stream from cycle s on are read in s + 3 as well: what does not overlap in the time table does not meet
-    in a bank. ``loaded`` is raised in e + W, W lines, and stays until ``taken``. What lies beyond valid_k and valid_n is 0
-    and is not read.
+    Activations that stream from cycle s on are read in s + 3 as well: what does not overlap in the time table does
+    not meet in a bank. ``loaded`` is raised in e + W, W lines, and stays until ``taken``. What lies beyond valid_k
+    and valid_n is 0 and is not read.
     """
 
     def __init__(self, rows: int, columns: int) -> None:

@@ -10,11 +10,11 @@ from seedchip.rtl.signatures import ADDRESS_BITS
 
 
 class RowWalker(wiring.Component):
-    """From the cycle after ``start`` shows the first group; ``advance`` goes on to the next one of the row, then of the
-    next row.
+    """From the cycle after ``start`` shows the first group; ``advance`` goes on to the next one of the row, then of
+    the next row.
 
-    ``address`` grows by ``step`` every ``groups_per_step`` groups; ``part`` counts the groups in between. ``left`` is the
-    number of the row's elements from this group on; ``last`` marks the last group of the last row.
+    ``address`` grows by ``step`` every ``groups_per_step`` groups; ``part`` counts the groups in between. ``left`` is
+    the number of the row's elements from this group on; ``last`` marks the last group of the last row.
     """
 
     def __init__(self, lanes: int, max_parts: int = 1) -> None:

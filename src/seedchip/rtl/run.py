@@ -44,8 +44,8 @@ def run_hardware(spec: ChipSpec, memory: np.ndarray, code_address: int, num_word
     Raises `HardwareFault` when the core stops with a fault or has not ended after ``limit`` cycles.
     """
     if memory.dtype != np.uint8 or len(memory) % spec.memory.granule_bytes or code_address % spec.memory.granule_bytes:
-        raise HardwareFault(f"memory must be uint8 and whole granules of {spec.memory.granule_bytes} bytes, and the code "
-                            f"must begin at one, not {memory.dtype}, {len(memory)} bytes and byte {code_address}")
+        raise HardwareFault(f"memory must be uint8 and whole granules of {spec.memory.granule_bytes} bytes, and the "
+                            f"code must begin at one, not {memory.dtype}, {len(memory)} bytes and byte {code_address}")
     library = load_library(build(spec))
     trace, result = np.zeros(4 * num_words + 16, np.uint64), np.zeros(6, np.uint64)
     scratchpad = np.zeros(spec.scratchpad.bytes, np.uint8)
@@ -69,7 +69,7 @@ def run_hardware(spec: ChipSpec, memory: np.ndarray, code_address: int, num_word
     def cycles_of(bit: int) -> list[int]:
         return [int(c) for c in events[events >> bit & 1 == 1] >> 16]
 
-    return HardwareRun(cycles, cycles_of(8), {e: cycles_of(int(e)) for e in Engine}, {e: cycles_of(4 + e) for e in Engine},
-                       read, fetched, written, scratchpad, sums)
+    started, completed = ({e: cycles_of(first + e) for e in Engine} for first in (0, 4))
+    return HardwareRun(cycles, cycles_of(8), started, completed, read, fetched, written, scratchpad, sums)
 
 

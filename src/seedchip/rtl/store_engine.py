@@ -19,7 +19,8 @@ READ_CYCLES = 2
 
 
 class StoreEngine(wiring.Component):
-    """Reads a granule's bytes a cycle; they are written two cycles later. Complete when memory has answered the last."""
+    """Reads a granule's bytes a cycle; they are written two cycles later. Complete when memory has answered the last.
+    """
 
     def __init__(self, spec: ChipSpec) -> None:
         self._spec = spec

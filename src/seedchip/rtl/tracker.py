@@ -12,8 +12,8 @@ from amaranth.utils import ceil_log2
 class Tracker(wiring.Component):
     """Counts, for every bank, the engine's instructions that hold it, and remembers the signals to send.
 
-    Instructions complete in order. ``held``, ``signal`` and ``busy`` already leave out the instruction that completes in
-    this cycle (``complete``); one that starts (``start``) counts from the next cycle on.
+    Instructions complete in order. ``held``, ``signal`` and ``busy`` already leave out the instruction that completes
+    in this cycle (``complete``); one that starts (``start``) counts from the next cycle on.
     """
 
     def __init__(self, num_banks: int, num_signals: int, depth: int) -> None:

@@ -17,8 +17,8 @@ from seedchip.spec import ChipSpec
 
 
 class VectorEngine(wiring.Component):
-    """An instruction that starts at t reads its micro-program from t + 1 on, a parameter line a cycle; then slots follow
-    slots, the executing side a fixed number of cycles behind the reading side."""
+    """An instruction that starts at t reads its micro-program from t + 1 on, a parameter line a cycle; then slots
+    follow slots, the executing side a fixed number of cycles behind the reading side."""
 
     def __init__(self, spec: ChipSpec) -> None:
         self._spec = spec

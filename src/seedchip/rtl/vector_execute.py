@@ -37,9 +37,10 @@ class ProgramWrite(wiring.Signature):
 
 
 class VectorExecute(wiring.Component):
-    """From the cycle after ``begin`` walks the slots that the reader walked: fetch in the first cycle, registers, operands and
-    constants are read in the next one, the lanes work in the five that follow, and the result is written (and shown as
-    ``result`` after the last operation) in the cycle after those: eight in all, so that the next slot can use it."""
+    """From the cycle after ``begin`` walks the slots that the reader walked: fetch in the first cycle, registers,
+    operands and constants are read in the next one, the lanes work in the five that follow, and the result is
+    written (and shown as ``result`` after the last operation) in the cycle after those: eight in all, so that the
+    next slot can use it."""
 
     def __init__(self, spec: ChipSpec) -> None:
         self._lanes = spec.vector.lanes
@@ -121,7 +122,8 @@ class VectorExecute(wiring.Component):
         """The slot's operation, a cycle later; the memory of the micro-program, for its constants."""
         lanes = self._lanes
         lane_bits = ceil_log2(lanes)
-        m.submodules.program_memory = memory = Memory(shape=32 * lanes, depth=(MAX_OPERATIONS + MAX_CONSTANTS) // lanes, init=[])
+        lines = (MAX_OPERATIONS + MAX_CONSTANTS) // lanes
+        m.submodules.program_memory = memory = Memory(shape=32 * lanes, depth=lines, init=[])
         write, read = memory.write_port(), memory.read_port()
         m.d.comb += [
             write.en.eq(self.program.valid), write.addr.eq(self.program.line), write.data.eq(self.program.data),
@@ -163,7 +165,8 @@ class VectorExecute(wiring.Component):
                          constant >> lane_bits]
             m.d.comb += [constant.eq(source[:6] + self.plan.num_operations),
                          *(p.addr.eq(a) for p, a in zip(ports, addresses, strict=True))]
-            code, lane = Signal(7, name=f"code_{name}", reset_less=True), Signal(lane_bits, name=f"lane_{name}", reset_less=True)
+            code = Signal(7, name=f"code_{name}", reset_less=True)
+            lane = Signal(lane_bits, name=f"lane_{name}", reset_less=True)
             m.d.sync += [code.eq(source), lane.eq(constant)]
             value = Signal(width, name=f"value_{name}")
             with m.If(code >= SOURCE_CONSTANT):

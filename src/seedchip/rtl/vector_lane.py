@@ -7,12 +7,12 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from seedchip.numerics.microop import MICRO_OPS
+from seedchip.rtl import hierarchy
 from seedchip.rtl.float_add import CYCLES as ADD_CYCLES
 from seedchip.rtl.float_add import FloatAdd
 from seedchip.rtl.float_format import MINUS_ZERO, NAN, ONE, is_nan, less
 from seedchip.rtl.float_multiply import CYCLES as MULTIPLY_CYCLES
 from seedchip.rtl.float_multiply import FloatMultiply
-from seedchip.rtl import hierarchy
 
 CYCLES = MULTIPLY_CYCLES + ADD_CYCLES
 OPERATIONS = ("mov", "add", "sub", "mul", "mad", "min", "max")
@@ -21,8 +21,8 @@ OPCODE = {name: MICRO_OPS[name].opcode for name in OPERATIONS}
 
 
 class VectorLane(wiring.Component):
-    """``result`` of ``opcode`` on ``a``, ``b``, ``c``, `CYCLES` later. Everything but mov, min and max is a * b + c: a sum
-    multiplies by one, a product adds minus zero, and both are exact."""
+    """``result`` of ``opcode`` on ``a``, ``b``, ``c``, `CYCLES` later. Everything but mov, min and max is a * b + c:
+    a sum multiplies by one, a product adds minus zero, and both are exact."""
 
     def __init__(self) -> None:
         super().__init__({

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth import Module, Mux
+from amaranth import Cat, Module, Mux
 from amaranth.hdl import Value
 from amaranth.lib import data
 from amaranth.utils import ceil_log2
@@ -24,9 +24,9 @@ PLAN = data.StructLayout({
     "raw": 1,
     "float_in": 1,
 })
-"""Parameter lines to read first; slots a group; operations (at least one) and pairs of parameters among them; cycles from a
-group's first read to its first operation; cycles from the last slot of the reads to completion; whether 32-bit integers pass
-unconverted, and whether operand A is binary32."""
+"""Parameter lines to read first; slots a group; operations (at least one) and pairs of parameters among them; cycles
+from a group's first read to its first operation; cycles from the last slot of the reads to completion; whether
+32-bit integers pass unconverted, and whether operand A is binary32."""
 
 
 def element_bytes(kind: Value) -> Value:
@@ -52,12 +52,13 @@ def plan(m: Module, instruction: data.View, spec: ChipSpec, result: data.View) -
         result.drain.eq(BATCH * tail[:3] + spec.vector.pipeline_cycles),
         result.raw.eq((operations == 0) & integer
                       & (instruction.out_type == ElementType.INT32)),
-        result.float_in.eq((instruction.a_type == ElementType.FLOAT32) & (instruction.a_kind != OperandKind.ACCUMULATOR)),
+        result.float_in.eq((instruction.a_type == ElementType.FLOAT32)
+                           & (instruction.a_kind != OperandKind.ACCUMULATOR)),
     ]
 
 
 def outside_slice(instruction: data.View) -> Value:
     """Whether the instruction needs what this slice of the hardware does not have."""
-    return ((instruction.b_kind != 0) | (instruction.c_kind != 0) | (instruction.reduce != 0) | (instruction.window != 0)
-            | (instruction.num_parameters > 8) | (instruction.size_y == 0) | (instruction.size_x == 0)
-            | (instruction.columns == 0))
+    absent = Cat(instruction.b_kind, instruction.c_kind, instruction.reduce, instruction.window).any()
+    empty = (instruction.size_y == 0) | (instruction.size_x == 0) | (instruction.columns == 0)
+    return absent | empty | (instruction.num_parameters > 8)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from amaranth import Array, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from seedchip.isa import OperandKind
 from seedchip.isa.vector import BATCH
+from seedchip.rtl import hierarchy
 from seedchip.rtl.accumulator import AccumulatorRead
 from seedchip.rtl.float_convert import IntegerToFloat
-from seedchip.rtl import hierarchy
 from seedchip.rtl.row_walker import RowWalker
-from seedchip.rtl.signatures import ADDRESS_BITS, ReadPort
+from seedchip.rtl.signatures import ReadPort
 from seedchip.rtl.vector_plan import PLAN, VECTOR, element_bytes
 from seedchip.spec import ChipSpec
 
@@ -38,8 +40,9 @@ class ParameterWrite(wiring.Signature):
 
 
 class VectorReader(wiring.Component):
-    """From the cycle after ``begin`` walks slots (``slot``, ``place``) and reads operand A in slot 0, parameters from slot 0
-    on, two a slot. ``group_valid`` and ``group_last`` describe the group in slot 0; ``ending`` marks the last slot of all."""
+    """From the cycle after ``begin`` walks slots (``slot``, ``place``) and reads operand A in slot 0, parameters from
+    slot 0 on, two a slot. ``group_valid`` and ``group_last`` describe the group in slot 0; ``ending`` marks the
+    last slot of all."""
 
     def __init__(self, spec: ChipSpec) -> None:
         self._spec = spec
@@ -161,7 +164,7 @@ class VectorReader(wiring.Component):
         ring = [Signal(16, name=f"ring_{i}", reset_less=True) for i in range(BATCH)]
         line = Mux(slot == 0, walker.address[:16], ring[-1])
         with m.If(active):
-            m.d.sync += [ring[0].eq(line + 2), *(b.eq(a) for a, b in zip(ring, ring[1:], strict=False))]
+            m.d.sync += [ring[0].eq(line + 2), *(b.eq(a) for a, b in pairwise(ring))]
         reads = active & (slot < self.plan.num_pairs)
         m.d.comb += [self.parameter_valid.eq(reads), self.parameter_line.eq(line)]
         stage = Signal(data.StructLayout({"valid": 1, "place": PLACE, "pair": 2}))

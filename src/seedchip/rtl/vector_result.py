@@ -7,9 +7,9 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from seedchip.isa import ElementType
+from seedchip.rtl import hierarchy
 from seedchip.rtl.float_convert import CYCLES, FloatToInteger
 from seedchip.rtl.float_format import NAN, is_nan, less
-from seedchip.rtl import hierarchy
 from seedchip.rtl.row_walker import RowWalker
 from seedchip.rtl.signatures import WritePort
 from seedchip.rtl.vector_plan import PLAN, VECTOR, element_bytes
@@ -42,7 +42,8 @@ class VectorResult(wiring.Component):
             m.d.sync += later.eq(valid)
             valid = later
         m.d.comb += [
-            walker.start.eq(self.begin), walker.base.eq(instruction.out_address), walker.columns.eq(instruction.columns),
+            walker.start.eq(self.begin), walker.base.eq(instruction.out_address),
+            walker.columns.eq(instruction.columns),
             walker.stride_y.eq(instruction.out_stride_y), walker.stride_x.eq(instruction.out_stride_x),
             walker.size_y.eq(instruction.size_y), walker.size_x.eq(instruction.size_x),
             walker.step.eq(lanes * element_bytes(instruction.out_type)), walker.advance.eq(valid),

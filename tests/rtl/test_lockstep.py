@@ -1,0 +1,151 @@
+"""The same program bytes on simulator and hardware: every event and every byte equal."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from chips import NANO, TINY
+from random_slices import CODE_BYTES, RandomSlice
+
+from seedchip.compiler.microcode import assemble
+from seedchip.isa import Halt, Instruction, Load, Matmul, Store, Vector, encode_program
+from seedchip.numerics.expression import apply, argument
+from seedchip.rtl.lockstep import LockstepError, compare_times, run_lockstep
+from seedchip.rtl.run import HardwareFault, run_hardware
+from seedchip.simulator.timing import simulate
+
+A, W, MICRO, PARAMETERS, RESULT = 0x1000, 0x2000, 0x3000, 0x3800, 0x4000
+"""Addresses in memory."""
+ROWS, DEPTH, WIDTH = 20, 24, 16
+BANK = NANO.scratchpad.bytes // NANO.scratchpad.banks
+
+
+def product_program(num_words: int) -> list[Instruction]:
+    """Load, multiply, scale + bias + round + saturate, store: 20 x 24 by 24 x 16."""
+    return [
+        Load(memory_address=A, run_bytes=ROWS * DEPTH, write_banks=0b001, signal=0b1000),
+        Load(memory_address=W, local_address=BANK, run_bytes=DEPTH * WIDTH, write_banks=0b010, signal=0b1000),
+        Load(memory_address=MICRO, space=1, run_bytes=4 * num_words),
+        Load(memory_address=PARAMETERS, local_address=64, space=1, run_bytes=8 * WIDTH, signal=0b0100),
+        Matmul(wait_load=2, signal=0b0100, read_banks=0b011, accumulator_banks=1, activation_stride_x=DEPTH,
+               size_x=ROWS, limit_x=ROWS, tiles_k=3, tiles_n=2, valid_k=DEPTH, valid_n=WIDTH, weight_address=BANK,
+               weight_stride_n=8, weight_stride_k=8 * WIDTH, weight_stride_row=WIDTH, accumulator_stride=ROWS),
+        Vector(wait_load=1, wait_matrix=1, signal=0b0001, write_banks=0b100, accumulator_banks=1, a_kind=3,
+               a_stride_x=1, a_stride_group=ROWS, out_address=2 * BANK, out_stride_x=WIDTH, size_x=ROWS, columns=WIDTH,
+               num_operations=num_words, parameter_address=2, num_parameters=2),
+        Store(wait_vector=1, read_banks=0b100, memory_address=RESULT, local_address=2 * BANK, run_bytes=ROWS * WIDTH),
+        Halt(),
+    ]
+
+
+def product_memory(rng: np.random.Generator, micro: bytes) -> tuple[np.ndarray, np.ndarray]:
+    """Memory with operands, and the result that NumPy gets."""
+    a = rng.integers(-128, 128, (ROWS, DEPTH), dtype=np.int8)
+    w = rng.integers(-128, 128, (DEPTH, WIDTH), dtype=np.int8)
+    scale = rng.uniform(0.001, 0.01, WIDTH).astype(np.float32)
+    bias = rng.normal(0, 20, WIDTH).astype(np.float32)
+    memory = np.zeros(1 << 16, np.uint8)
+    parameters = np.stack([scale.reshape(-1, 8), bias.reshape(-1, 8)], 1)  # group, vector, lane
+    for address, value in ((A, a.tobytes()), (W, w.tobytes()), (MICRO, micro), (PARAMETERS, parameters.tobytes())):
+        memory[address:address + len(value)] = np.frombuffer(value, np.uint8)
+    sums = a.astype(np.int32) @ w.astype(np.int32)
+    return memory, np.clip(np.rint(sums.astype(np.float32) * scale + bias), -128, 127).astype(np.int8)
+
+
+def test_a_product_from_program_bytes_to_clock_edges():
+    micro = assemble(apply("mad", argument(0), argument(1), argument(2)), [16, 24, 25], integer=True)
+    memory, expected = product_memory(np.random.default_rng(0), micro.data)
+    run = run_lockstep(NANO, memory, encode_program(product_program(1)), 0)
+    stored = run.memory[RESULT:RESULT + ROWS * WIDTH].view(np.int8).reshape(ROWS, WIDTH)
+    np.testing.assert_array_equal(stored, expected)
+    # Code 10 words: 80 beats + 40. Stream: 2 x 3 tiles of 20 rows behind 8 of weights, 22 to drain; 1 + 40 + 24 for the
+    # tail; the store's 40 beats + 40; 23 from the code's end to the matmul's start are the loads' and fetch's.
+    start = run.hardware.started[3][0]
+    assert run.cycles == start + (8 + 6 * 20 + 22) + (1 + 40 + 24) + (40 + 40)
+
+
+def test_both_machines_read_and_write_the_same_granules():
+    micro = assemble(apply("mad", argument(0), argument(1), argument(2)), [16, 24, 25], integer=True)
+    memory, _ = product_memory(np.random.default_rng(1), micro.data)
+    run = run_lockstep(NANO, memory, encode_program(product_program(1)), 0)
+    assert run.hardware.granules_fetched == 10 * 64 // 8 == run.timeline.fetch_cycles
+    assert run.hardware.granules_read == (ROWS * DEPTH + DEPTH * WIDTH + 8 + 8 * WIDTH) // 8
+    assert run.hardware.granules_written == ROWS * WIDTH // 8
+
+
+@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("spec", [TINY, NANO], ids=lambda spec: spec.name)
+def test_random_programs_differ_in_no_bit_and_no_cycle(spec, seed):
+    random = RandomSlice(spec, seed)
+    code = encode_program(random.program(40))
+    assert len(code) <= CODE_BYTES // 2
+    run = run_lockstep(spec, random.memory(), code, 0)
+    assert run.cycles == run.timeline.cycles
+
+
+def test_weights_in_the_bank_of_the_activations_are_loaded_alone():
+    both = Matmul(activation_stride_x=8, size_x=20, limit_x=20, tiles_k=2, valid_k=16, weight_address=2048,
+                  weight_stride_k=64, weight_stride_row=8, read_banks=1, accumulator_banks=1)
+    alone = dataclasses.replace(both, first_alone=1, tiles_alone=1)
+    memory = np.random.default_rng(2).integers(0, 256, 1 << 14, dtype=np.uint8)
+    load = Load(run_bytes=4096, memory_address=4096, write_banks=1, signal=0b1000)
+    first = dataclasses.replace(alone, wait_load=1)
+    run = run_lockstep(NANO, memory, encode_program([load, first, alone, Halt()]), 0)
+    # Each tile 8 cycles of weights, then 20 rows: two matmuls of two tiles; the last rows drain in 22.
+    assert run.cycles == run.hardware.started[3][0] + 4 * (8 + 20) + 22
+    program = [load, dataclasses.replace(both, wait_load=1), Halt()]
+    with pytest.raises(HardwareFault, match=r"^the core stopped at cycle \d+ with fault scratchpad$"):
+        run_lockstep(NANO, memory, encode_program(program), 0)
+
+
+@pytest.mark.parametrize("instruction, fault", [
+    (Vector(reduce=1, read_banks=1, write_banks=2, out_address=4096), "vector"),
+    (Vector(b_kind=1, read_banks=1, write_banks=2, out_address=4096), "vector"),
+    (Vector(window=1, read_banks=1, write_banks=2, out_address=4096), "vector"),
+    (Load(gather=1, table_rows=1, run_bytes=8, write_banks=1), "load"),
+    (Store(run_bytes=0), "store"),
+    (Matmul(tiles_k=0), "matrix"),
+    (Load(run_bytes=8, write_banks=1 << 20), "issue"),
+])
+def test_what_the_slice_cannot_do_stops_the_core(instruction, fault):
+    code = encode_program([instruction, Halt()])
+    memory = np.zeros(4096, np.uint8)
+    memory[:len(code)] = np.frombuffer(code, np.uint8)
+    with pytest.raises(HardwareFault, match=rf"^the core stopped at cycle \d+ with fault {fault}$"):
+        run_hardware(NANO, memory, 0, len(code) // 64, 1000)
+
+
+def test_a_wrong_opcode_stops_the_core():
+    with pytest.raises(HardwareFault, match=r"^the core stopped at cycle \d+ with fault opcode$"):
+        run_hardware(NANO, np.zeros(4096, np.uint8), 0, 1, 1000)
+
+
+def test_a_transfer_beyond_the_memory_stops_the_run():
+    code = encode_program([Load(run_bytes=8, memory_address=1 << 30, write_banks=1), Halt()])
+    memory = np.zeros(4096, np.uint8)
+    memory[:len(code)] = np.frombuffer(code, np.uint8)
+    with pytest.raises(HardwareFault, match=r"^the core stopped at cycle \d+ with fault address$"):
+        run_hardware(NANO, memory, 0, len(code) // 64, 1000)
+
+
+def test_a_program_that_waits_for_ever_is_given_up():
+    code = encode_program([Load(run_bytes=8, wait_store=1, write_banks=1), Halt()])
+    memory = np.zeros(4096, np.uint8)
+    memory[:len(code)] = np.frombuffer(code, np.uint8)
+    with pytest.raises(HardwareFault, match=r"^the core has not ended after 1000 cycles$"):
+        run_hardware(NANO, memory, 0, len(code) // 64, 1000)
+
+
+def test_the_first_difference_is_named():
+    program = [Load(run_bytes=64, write_banks=1), Load(run_bytes=64, write_banks=1), Halt()]
+    code = encode_program(program)
+    memory = np.zeros(4096, np.uint8)
+    memory[:len(code)] = np.frombuffer(code, np.uint8)
+    hardware = run_hardware(NANO, memory, 0, len(code) // 64, 1000)
+    timeline = simulate(program, NANO)
+    compare_times(timeline, hardware, program)
+    timeline.started[1] += 1
+    timeline.completed[1] += 1
+    with pytest.raises(LockstepError, match=r"^instruction 1 \(load\) starts \(load\) at cycle 74 on the simulator, 73 on "
+                                            r"the hardware$"):
+        compare_times(timeline, hardware, program)
