@@ -11,7 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seedchip.isa import Engine, Halt, Instruction, Load, Matmul, Store, Vector
+from seedchip.isa.dma import transfer_cycles
+from seedchip.isa.instruction import layout
+from seedchip.isa.vector import drain_cycles, vector_cycles
 from seedchip.simulator import DeadlockError, Timeline, simulate
+from seedchip.simulator.demand import demand
 from seedchip.spec import ChipSpec, load
 
 NANO = load("nano")
@@ -55,7 +59,8 @@ def programs(draw: Draw, *, may_deadlock: bool) -> list[Instruction]:
     """Instructions that share few banks and wait for tokens of earlier ones, or, if wanted, for any tokens."""
     sent = {(source, to): 0 for source in Engine for to in Engine}
     program: list[Instruction] = []
-    for cls, work in draw(st.lists(works(), min_size=1, max_size=24)):
+    length = draw(st.integers(1, 24))
+    for cls, work in draw(st.lists(works(), min_size=length, max_size=length)):
         engine = Engine(cls.engine or 0)
         waits = {}
         for source, name in zip(Engine, WAITS, strict=True):
@@ -94,6 +99,31 @@ def test_a_deadlock_is_found_exactly_when_a_stepped_core_stands_still(program: l
             simulate(program, spec)
     else:
         assert_equal(simulate(program, spec), expected)
+
+
+BASES = [Vector(a_kind=1, size_x=9, columns=20, num_operations=3, num_constants=3, num_parameters=3, tap_x=2),
+         Vector(a_kind=1, size_x=9, columns=20, num_operations=30, reduce=1, window=1, tap_y=3),
+         Load(run_bytes=20, count0=3, count1=3, count2=3, memory_stride0=8, memory_stride1=9, memory_stride2=10),
+         Load(run_bytes=20, count0=3, memory_address=7, fill=1), Load(run_bytes=20, count0=3, memory_address=7, gather=1),
+         Store(run_bytes=20, count0=3, count1=3, count2=3, memory_stride0=8, memory_stride1=9, memory_stride2=10)]
+
+
+@pytest.mark.parametrize("base", BASES, ids=lambda b: b.mnemonic())
+def test_instructions_that_differ_in_any_field_have_costs_of_their_own(base: Instruction):
+    for place in layout(type(base)):
+        for value in (0, 1, 2, 5, 33):
+            if place.low <= value <= place.high:
+                other = replace(base, **{place.name: value})
+                _, work, _ = demand([base, other, Halt()], NANO).works
+                assert work == alone(other), place.name
+
+
+def alone(instruction: Instruction) -> tuple[int, int]:
+    """(cycles, drain cycles) of a vector, (cycles, fill) of a transfer."""
+    if isinstance(instruction, Vector):
+        return vector_cycles(instruction, NANO), drain_cycles(instruction, NANO)
+    assert isinstance(instruction, Load | Store)
+    return transfer_cycles(instruction, NANO), int(getattr(instruction, "fill", 0))
 
 
 def test_banks_of_the_same_number_but_another_kind_do_not_clash():

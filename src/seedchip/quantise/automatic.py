@@ -15,7 +15,7 @@ import numpy as np
 
 from seedchip.graph.ir import Graph, Node
 from seedchip.graph.ops import Conv, MatMul
-from seedchip.graph.reference import compute, evaluate, evaluate_all
+from seedchip.graph.reference import compute_in, evaluate, evaluate_all
 from seedchip.quantise.accuracy import cosine
 from seedchip.quantise.calibration import Feeds, Statistics
 from seedchip.quantise.options import LayerChoice
@@ -62,7 +62,7 @@ class Search:
         self.graph, self.feeds, self.statistics = graph, feeds[:MAX_FEEDS], statistics
         self.rule, self.fixed = rule, fixed
         self.layers = {n.output: n for n in graph.nodes if is_float_matrix(graph, n) and n.output not in fixed}
-        self.exact = [evaluate(graph, feed) for feed in self.feeds]
+        self.exact = [evaluate(graph, feed, sums=np.float32) for feed in self.feeds]
         self.values: Mapping[str, np.ndarray] = {}
 
     def run(self) -> Graph:
@@ -71,7 +71,7 @@ class Search:
         best = self._best_rule(levels)
         if best.cosine >= self.rule.options.cosine or not self.layers:
             return best.graph
-        self.values = evaluate_all(self.graph, self.feeds[best.typical_feed])
+        self.values = evaluate_all(self.graph, self.feeds[best.typical_feed], sums=np.float32)
         shares = {name: self._shares(node, best.rule) for name, node in self.layers.items()}
         trust = best.error / max(sum(s[0] for s in shares.values()), 1e-30)
         allowed = 1 - self.rule.options.cosine**2
@@ -99,7 +99,7 @@ class Search:
     def _try(self, levels: Mapping[str, int], rule: ScaleRule) -> Candidate:
         choices = {**{name: ladder(self.layers[name])[level] for name, level in levels.items()}, **self.fixed}
         graph = Rewriter(self.graph, choices, self.statistics, rule).run()
-        found = [evaluate(graph, feed) for feed in self.feeds]
+        found = [evaluate(graph, feed, sums=np.float32) for feed in self.feeds]
         single = [min((cosine(e[name], f[name]) for name in e), default=1.0)
                   for e, f in zip(self.exact, found, strict=True)]
         whole = min((cosine(_joined(self.exact, name), _joined(found, name)) for name in self.exact[0]), default=1.0)
@@ -129,7 +129,7 @@ class Search:
         for later in self.graph.nodes:
             if later.output != node.output and any(n in changed for n in later.inputs):
                 operands = (changed[n] if n in changed else self.values[n] for n in later.inputs)
-                changed[later.output] = compute(later.op, *operands)
+                changed[later.output] = compute_in(np.float32, later.op, *operands)
         reached = [n for n in self.graph.outputs.values() if n in changed]
         return max((1 - cosine(self.values[n], changed[n]) ** 2 for n in reached), default=0.0)
 

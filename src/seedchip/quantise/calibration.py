@@ -14,7 +14,7 @@ import numpy as np
 
 from seedchip.graph.ir import Graph
 from seedchip.graph.ops import GraphError
-from seedchip.graph.reference import compute
+from seedchip.graph.reference import compute_in
 from seedchip.quantise.errors import QuantiseError
 
 Method = Literal["minmax", "percentile", "mse"]
@@ -40,23 +40,29 @@ class Statistics:
     histogram: np.ndarray = field(default_factory=lambda: np.zeros((0, NUM_BINS), np.int32))
     """magnitudes, in bins of `width` / NUM_BINS"""
     width: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    _known: dict[tuple[object, ...], np.ndarray] = field(default_factory=dict, repr=False, compare=False)
+    """what was asked for since the last update: "auto" rewrites the network many times on the same statistics"""
 
     def update(self, x: np.ndarray) -> None:
         """Adds the values of one run; ``x`` is finite."""
         if not x.size:
             return
-        rows = x.reshape(-1, x.shape[-1] if x.ndim else 1).astype(np.float64)
+        rows = x.reshape(-1, x.shape[-1] if x.ndim else 1).astype(np.float32, copy=False)
         if not self.count:
             self.low, self.high, self.total, self.square, self.width = np.zeros((5, rows.shape[1]))
             self.histogram = np.zeros((rows.shape[1], NUM_BINS), np.int32)
         self.low = np.minimum(self.low, rows.min(axis=0))
         self.high = np.maximum(self.high, rows.max(axis=0))
-        self.total = self.total + rows.sum(axis=0)
-        self.square = self.square + np.einsum("ij,ij->j", rows, rows)
+        self.total = self.total + rows.sum(axis=0, dtype=np.float64)
+        self.square = self.square + np.einsum("ij,ij->j", rows, rows, dtype=np.float64)
         self.count += len(rows)
         self._widen()
-        bins = np.abs(rows) * (NUM_BINS / np.where(self.width > 0, self.width, 1.0))
-        index = np.minimum(bins, NUM_BINS - 1).astype(np.int64) + NUM_BINS * np.arange(rows.shape[1])
+        self._known.clear()
+        bins = np.abs(rows)
+        per_width = NUM_BINS / np.where(self.width > 0, self.width, 1.0)
+        bins *= np.minimum(per_width, np.finfo(np.float32).max).astype(np.float32)
+        index = np.minimum(bins, NUM_BINS - 1, out=bins).astype(np.intp)
+        index += NUM_BINS * np.arange(rows.shape[1])
         self.histogram += np.bincount(index.reshape(-1), minlength=self.histogram.size).reshape(
             self.histogram.shape).astype(np.int32)
 
@@ -93,11 +99,36 @@ class Statistics:
 
     def clipped_power(self, threshold: np.ndarray) -> np.ndarray:
         """Mean squared error, per channel, of clipping magnitudes at ``threshold`` (broadcast)."""
-        beyond = np.maximum(self._centres - np.reshape(threshold, (-1, 1)), 0.0)
-        return np.einsum("ij,ij->i", self.histogram, beyond**2) / max(self.count, 1)
+        bins = np.asarray(threshold) * (NUM_BINS / np.where(self.width > 0, self.width, 1.0))
+        first = np.clip(np.ceil(bins - 0.5), 0, NUM_BINS).astype(np.intp)
+        count, total, square = self._tails[:, np.arange(len(bins)), first]
+        beyond = square - 2 * bins * total + bins**2 * count
+        return np.maximum(beyond, 0.0) * (self.width / NUM_BINS) ** 2 / max(self.count, 1)
+
+    @property
+    def _tails(self) -> np.ndarray:
+        """[3, channels, NUM_BINS + 1]: number, sum and sum of squares, in bins, of the magnitudes from a bin on."""
+        if ("tails",) not in self._known:
+            centres = np.arange(NUM_BINS) + 0.5
+            moments = np.stack([self.histogram * centres**power for power in range(3)])
+            self._known["tails",] = np.pad(np.cumsum(moments[..., ::-1], axis=-1)[..., ::-1], ((0, 0), (0, 0), (0, 1)))
+        return self._known["tails",]
 
     def thresholds(self, method: Method, percentile: float, levels: int) -> np.ndarray:
         """Magnitude that the largest of ``levels`` steps stands for, with a scale for every channel."""
+        key = "channel", method, percentile, levels
+        if key not in self._known:
+            self._known[key] = self._find_thresholds(method, percentile, levels)
+        return self._known[key]
+
+    def threshold(self, method: Method, percentile: float, levels: int) -> float:
+        """The same with one scale for the whole tensor."""
+        key = "tensor", method, percentile, levels
+        if key not in self._known:
+            self._known[key] = np.array(self._find_threshold(method, percentile, levels))
+        return float(self._known[key])
+
+    def _find_thresholds(self, method: Method, percentile: float, levels: int) -> np.ndarray:
         if method == "minmax":
             return self.magnitude
         if method == "percentile":
@@ -107,8 +138,7 @@ class Statistics:
         errors = [self.clipped_power(f * self.magnitude) + (f * self.magnitude / levels) ** 2 / 12 for f in FRACTIONS]
         return FRACTIONS[np.argmin(errors, axis=0)] * self.magnitude
 
-    def threshold(self, method: Method, percentile: float, levels: int) -> float:
-        """The same with one scale for the whole tensor."""
+    def _find_threshold(self, method: Method, percentile: float, levels: int) -> float:
         if method == "minmax" or not self.absmax:
             return self.absmax
         if method == "percentile":
@@ -156,7 +186,7 @@ def _run(graph: Graph, feed: Feeds, index: int) -> Iterable[tuple[str, np.ndarra
         yield name, values[name]
     for i, node in enumerate(graph.nodes):
         try:
-            values[node.output] = compute(node.op, *(values[name] for name in node.inputs))
+            values[node.output] = compute_in(np.float32, node.op, *(values[name] for name in node.inputs))
         except GraphError as error:
             raise QuantiseError(f"calibration feed {index} fails at {node.source or node.output}: {error}") from None
         yield node.output, values[node.output]

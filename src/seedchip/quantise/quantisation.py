@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from threadpoolctl import threadpool_limits
+
 from seedchip.graph.ir import Graph
 from seedchip.graph.verify import verify
 from seedchip.numerics.limbs import NUM_LIMBS
@@ -19,6 +21,7 @@ from seedchip.quantise.storage import is_float_matrix, moves_codes
 DEFAULT_OPTIONS = QuantiseOptions()
 
 
+@threadpool_limits.wrap(limits=1, user_api="blas")  # matrices are small: threads would wait more than they work
 def quantise(graph: Graph, *, precision: Precision = "int8", calibration: Sequence[Feeds] | None = None,
              method: Method = "minmax", options: QuantiseOptions = DEFAULT_OPTIONS) -> Graph:
     """The same network with int8 matrix nodes and folded maps; its value is `seedchip.graph.reference.evaluate`.

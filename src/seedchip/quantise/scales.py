@@ -135,7 +135,7 @@ def _meeting_weights(graph: Graph, name: str, readers: list[Node],
 
 def by_input_channel(node: Node, weights: np.ndarray) -> np.ndarray:
     """[groups, channels of a group, products of a channel and filter, filters of a group]; a matrix has one group."""
-    w = np.asarray(weights, np.float64)
+    w = np.asarray(weights, np.float32)
     if not isinstance(node.op, Conv):
         return np.moveaxis(w, -2, 0).reshape(1, w.shape[-2], -1, w.shape[-1])
     height, width, channels, filters = w.shape
@@ -166,15 +166,26 @@ def _equalised(rule: ScaleRule, statistics: Statistics, weights: list[np.ndarray
 
 
 def _expected_error(statistics: Statistics, weights: list[np.ndarray], scale: np.ndarray, levels: int) -> float:
-    """Squared error of one output position, summed over filters: x rounded and clipped, weights rounded."""
+    """Squared error of one output position, summed over filters: x rounded and clipped, weights rounded.
+
+    What weights lose does not change when all scales grow by one factor: relative ones keep binary32 from overflowing.
+    """
     noise = scale**2 / 12 + statistics.clipped_power(scale * levels)
+    relative = scale / scale.max()
     total = 0.0
     for w in weights:
         groups, channels, _, _ = w.shape
-        moved = w * scale.reshape(groups, channels, 1, 1)
-        step = np.abs(moved).max(axis=(1, 2), keepdims=True) / limit(1)
-        step = np.where(step > 0, step, 1.0)
-        lost = (moved - np.rint(moved / step) * step).reshape(len(scale), -1) / scale[:, None]
-        total += float(noise @ np.sum(w.reshape(len(scale), -1) ** 2, axis=1))
-        total += float(statistics.power @ np.sum(lost**2, axis=1))
+        lost = w * relative.astype(np.float32).reshape(groups, channels, 1, 1)
+        step = np.maximum(lost.max(axis=(1, 2), keepdims=True), -lost.min(axis=(1, 2), keepdims=True)) / limit(1)
+        step = np.where(step > 0, step, np.float32(1))
+        lost /= step
+        lost -= np.rint(lost)
+        lost *= step
+        total += float(noise @ _power_by_channel(w))
+        total += float(statistics.power @ (_power_by_channel(lost) / relative**2))
     return total
+
+
+def _power_by_channel(w: np.ndarray) -> np.ndarray:
+    """Sum of squares of every input channel, of what `by_input_channel` gives."""
+    return np.einsum("gcpf,gcpf->gc", w, w, dtype=np.float64).reshape(-1)
