@@ -7,6 +7,7 @@ hash-consed by value, so a shared sub-expression is one object in `postorder` an
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,7 +48,11 @@ class Expression:
         return self is other or (isinstance(other, Expression) and self.key() == other.key())
 
     def key(self) -> tuple[object, ...]:
-        """Value identity, linear in the number of distinct sub-expressions."""
+        """Value identity, linear in the number of distinct sub-expressions; found once."""
+        return self._key
+
+    @cached_property
+    def _key(self) -> tuple[object, ...]:
         index: dict[int, int] = {}
         rows: list[tuple[object, ...]] = []
         for e in postorder(self):
