@@ -14,8 +14,9 @@ MEMORY_BYTES = 1 << 16
 CODE_BYTES = 1 << 15
 """The program lies in the first half of these bytes, micro-programs in the second; data lies above."""
 OPERATIONS = ("mov", "add", "sub", "mul", "mad", "min", "max")
-SPECIALS = np.array([0, 0x80000000, 1, 0x80000001, 0x007FFFFF, 0x00800000, 0x3F800000, 0xBF000000, 0x7F7FFFFF, 0x7F800000,
-                     0xFF800000, 0x7FC00000, 0xFFFFFFFF, 0x4B000001, 0x3F000001, 0xC2FF8000], np.uint32)
+SPECIALS = np.array([
+    0, 0x80000000, 1, 0x80000001, 0x007FFFFF, 0x00800000, 0x3F800000, 0xBF000000, 0x7F7FFFFF, 0x7F800000, 0xFF800000,
+    0x7FC00000, 0xFFFFFFFF, 0x4B000001, 0x3F000001, 0xC2FF8000], np.uint32)
 
 
 def random_memory(rng: np.random.Generator) -> np.ndarray:
@@ -211,6 +212,7 @@ class RandomSlice:
         source = CODE_BYTES // 2 + self.code_used
         self.code_memory[self.code_used:self.code_used + len(code)] = code
         self.code_used += len(code)
-        self.builder.emit(Load, [Access(MEMORY, source, len(code))], [Access(PARAMETER, address, lines * line)], space=1,
-                          run_bytes=len(code), memory_address=source, local_address=address)
+        target = Access(PARAMETER, address, lines * line)
+        self.builder.emit(Load, [Access(MEMORY, source, len(code))], [target], space=1, run_bytes=len(code),
+                          memory_address=source, local_address=address)
         fields["program_address"] = address // line

@@ -83,7 +83,8 @@ def test_integers_become_the_nearest_number():
 def test_numbers_become_the_nearest_integer_and_saturate(narrow, low, high):
     rng = np.random.default_rng(4)
     halves = (rng.integers(-300, 300, 400) / 2).astype(np.float32)
-    edges = np.array([127.5, -128.5, 128.5, 2147483520, 2147483648, -2147483648, -2147483904, 0.5, -0.5, 1.5], np.float32)
+    edges = np.array([127.5, -128.5, 128.5, 2147483520, 2147483648, -2147483648, -2147483904, 0.5, -0.5, 1.5],
+                     np.float32)
     x = np.concatenate([halves, edges, floats(SPECIALS), rng.normal(0, 1e9, 200).astype(np.float32),
                         floats(rng.integers(0, 1 << 32, 300, dtype=np.uint32))])
     with np.errstate(all="ignore"):

@@ -35,8 +35,8 @@ def with_section(section: str, **changes: int):
 
 
 @pytest.mark.parametrize("section, changes, sentence", [
-    ("memory", {"channels": 2}, "the hardware moves one granule a cycle: memory.channels x memory.channel_bytes_per_cycle "
-                                "must be memory.granule_bytes = 8, not 16"),
+    ("memory", {"channels": 2}, "the hardware moves one granule a cycle: memory.channels x "
+                                "memory.channel_bytes_per_cycle must be memory.granule_bytes = 8, not 16"),
     ("memory", {"latency_cycles": 3}, "memory.latency_cycles must be at least 4, not 3"),
     ("matrix", {"pipeline_cycles": 4}, "matrix.pipeline_cycles must be at least 5, not 4"),
     ("vector", {"pipeline_cycles": 14}, "vector.pipeline_cycles must be at least 15, not 14"),

@@ -146,6 +146,6 @@ def test_the_first_difference_is_named():
     compare_times(timeline, hardware, program)
     timeline.started[1] += 1
     timeline.completed[1] += 1
-    with pytest.raises(LockstepError, match=r"^instruction 1 \(load\) starts \(load\) at cycle 74 on the simulator, 73 on "
-                                            r"the hardware$"):
+    with pytest.raises(LockstepError) as error:
         compare_times(timeline, hardware, program)
+    assert str(error.value) == "instruction 1 (load) starts (load) at cycle 74 on the simulator, 73 on the hardware"

@@ -51,7 +51,8 @@ def test_the_active_weight_stays_until_the_switch_comes():
 
     async def drive(ctx: Any) -> None:
         ctx.set(element.activation_in, 1)
-        for weight, load, switch in [(5, 1, 0), (0, 0, 1), (7, 1, 0), (0, 0, 0), (9, 1, 1), (0, 0, 0), (0, 0, 1), (0, 0, 0)]:
+        steps = [(5, 1, 0), (0, 0, 1), (7, 1, 0), (0, 0, 0), (9, 1, 1), (0, 0, 0), (0, 0, 1), (0, 0, 0)]
+        for weight, load, switch in steps:
             ctx.set(element.row_weight, weight)
             ctx.set(element.row_load, load)
             ctx.set(element.switch_in, switch)
