@@ -8,11 +8,12 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SOAK_ROUNDS ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench soak docs clean setup
+.PHONY: help demo test test-torch lint bench soak docs clean setup
 
 help:
 	@echo "make demo    set up .venv, compile and run trained models, show answers and costs"
 	@echo "make test    lint, then every test"
+	@echo "make test-torch  install torch into .venv and test what needs it"
 	@echo "make lint    ruff and mypy"
 	@echo "make bench   measure the project's figures; writes docs/benchmarks.md"
 	@echo "make soak    every test SOAK_ROUNDS times, each round with other random examples"
@@ -26,8 +27,11 @@ test: $(VENV)/.test lint
 	@bash .ci/debian-packages compiler browser
 	@$(BIN)/python -m pytest
 
+test-torch: $(VENV)/.torch
+	@$(BIN)/python -m pytest tests_torch
+
 lint: $(VENV)/.test
-	@$(BIN)/ruff check src tests examples
+	@$(BIN)/ruff check src tests tests_torch examples
 	@$(BIN)/mypy
 
 bench: $(VENV)/.test
@@ -67,4 +71,9 @@ $(VENV)/.base: $(VENV)/.made pyproject.toml
 # What tests need besides: hardware description and simulation, checkers.
 $(VENV)/.test: $(VENV)/.base pyproject.toml
 	$(PIP) --editable '.[rtl,test]'
+	@touch $@
+
+# PyTorch, only when asked for; the version that the tests were written against.
+$(VENV)/.torch: $(VENV)/.test pyproject.toml
+	$(PIP) --editable '.[torch]' 'torch==2.13.0'
 	@touch $@
