@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -91,7 +92,7 @@ def place_inputs(graph: Graph, placement: Placement, copies: list[InputCopy], us
             shape = (*shape[:2], shape[2] + sum(copy.pad_columns), shape[3])
             item = 1
             strides = (shape[1] * shape[2] * shape[3], shape[2] * shape[3], shape[3], 1)
-            address = placement.reserve(int(np.prod(shape)) * item)
+            address = placement.reserve(prod(shape) * item)
             placement.views[copy.tensor] = View(address, shape, strides, t.dtype)
             pitch = shape[3]
         else:

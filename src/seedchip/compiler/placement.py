@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -65,8 +66,8 @@ class Placement:
     def scratch(self, shape: tuple[int, ...], dtype: str) -> View:
         """A fresh dense view (no padding)."""
         item = 1 if dtype == "int8" else 4
-        address = self.reserve(int(np.prod(shape, dtype=np.int64)) * item)
-        strides = tuple(int(np.prod(shape[i + 1:], dtype=np.int64)) * item for i in range(len(shape)))
+        address = self.reserve(prod(shape) * item)
+        strides = tuple(prod(shape[i + 1:]) * item for i in range(len(shape)))
         return View(address, shape, strides, dtype)
 
     def view(self, name: str) -> View:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from seedchip.compiler.builder import ACCUMULATOR, PARAMETER, SCRATCHPAD, Access, Builder
-from seedchip.compiler.microcode import assemble
+from seedchip.compiler.microcode import Microprogram, assemble
 from seedchip.compiler.transfer import access
 from seedchip.compiler.view import View, collapse
 from seedchip.isa import ElementType, OperandKind, ReduceKind, Vector
@@ -76,6 +76,7 @@ class RowCode:
 
     def __init__(self, builder: Builder, parameters: ParameterCache) -> None:
         self.builder, self.parameters = builder, parameters
+        self._codes: dict[tuple[object, ...], tuple[Expression, Microprogram]] = {}
 
     def map(self, tile: Tile, expression: Expression, operands: list[Operand], out: View, reduce: str = "") -> None:
         """``out = expression(operands)``, or its row reduction."""
@@ -107,16 +108,10 @@ class RowCode:
         """Micro-program and parameters."""
         runtime = _runtime(operands)
         columns = tuple(dict.fromkeys(o.name for o in operands if isinstance(o, Columns)))
-        leaves, sources, place = [], [], 0
-        for o in operands:
-            if isinstance(o, Single):
-                leaves.append(pattern(o.bits))
-                continue
-            leaves.append(argument(place))
-            sources.append(SOURCE_PARAMETER + columns.index(o.name) if isinstance(o, Columns)
-                           else SOURCE_A + next(i for i, r in enumerate(runtime) if r is o))
-            place += 1
-        code = assemble(substitute(expression, leaves), sources, integer=integer)
+        place = {id(r): SOURCE_A + i for i, r in enumerate(runtime)}
+        place |= {id(o): SOURCE_PARAMETER + columns.index(o.name) for o in operands if isinstance(o, Columns)}
+        leaves = tuple(o if isinstance(o, Single) else place[id(o)] for o in operands)
+        code = self._assembled(expression, leaves, integer)
         fields: dict[str, Any] = {
             "num_operations": len(code.words), "num_constants": len(code.constants), "clamp_low": code.clamp_low,
             "clamp_high": code.clamp_high, "program_address": self.parameters.program(code)}
@@ -130,6 +125,16 @@ class RowCode:
             groups = -(-tile.columns // self.builder.spec.vector.lanes)
             reads.append(Access(PARAMETER, fields["parameter_address"] * line, groups * len(columns) * line))
         return fields, reads
+
+    def _assembled(self, expression: Expression, leaves: tuple[int | Single, ...], integer: bool) -> Microprogram:
+        """The micro-program for operands that are constants or come from the given sources; made once."""
+        key = (id(expression), leaves, integer)
+        if key not in self._codes:
+            sources = [leaf for leaf in leaves if not isinstance(leaf, Single)]
+            places = iter(range(len(sources)))
+            arguments = [pattern(leaf.bits) if isinstance(leaf, Single) else argument(next(places)) for leaf in leaves]
+            self._codes[key] = expression, assemble(substitute(expression, arguments), sources, integer=integer)
+        return self._codes[key][1]
 
     def _emit(self, tile: Tile, fields: dict[str, Any], reads: list[Access], operands: list[View | Sums], out: View,
               reduce: str) -> None:

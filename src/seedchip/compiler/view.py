@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, replace
-
-import numpy as np
+from math import prod
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ class View:
             if base is None:
                 return None
             sizes = shape[new]
-            steps = [base * int(np.prod(sizes[i + 1:], dtype=np.int64)) for i in range(len(sizes))]
+            steps = [base * prod(sizes[i + 1:]) for i in range(len(sizes))]
             strides += steps
         return replace(self, shape=shape, strides=tuple(strides))
 
@@ -115,7 +114,7 @@ def standard(address: int, shape: tuple[int, ...], dtype: str, granule: int) -> 
 
 def standard_bytes(shape: tuple[int, ...], dtype: str, granule: int) -> int:
     shape = shape or (1,)
-    return int(np.prod(shape[:-1], dtype=np.int64)) * row_bytes(shape[-1], dtype, granule)
+    return prod(shape[:-1]) * row_bytes(shape[-1], dtype, granule)
 
 
 def collapse(shape: tuple[int, ...], strides: list[tuple[int, ...]]) -> tuple[tuple[int, ...], list[tuple[int, ...]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -66,7 +67,7 @@ class PackedWeights:
         return -(-columns // m.columns), *self.kernel, -(-channels // m.rows)
 
     def tile_bytes(self, columns: int, channels: int) -> int:
-        return int(np.prod(self._tiles(columns, channels))) * self.spec.macs_per_cycle
+        return prod(self._tiles(columns, channels)) * self.spec.macs_per_cycle
 
     def _address(self, name: str) -> int:
         """Where the packed tiles lie in memory; packed on first use."""

@@ -7,6 +7,7 @@ dataclass from `seedchip.graph.ops`. Image tensors are NHWC. Nothing here knows 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from math import prod
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,7 @@ class TensorType:
 
     @property
     def num_elements(self) -> int:
-        return int(np.prod(self.shape, dtype=np.int64))
+        return prod(self.shape)
 
     def __str__(self) -> str:
         return f"{self.dtype}[{'x'.join(map(str, self.shape))}]"
