@@ -59,8 +59,9 @@ class Statistics:
         self._widen()
         self._known.clear()
         bins = np.abs(rows)
-        per_width = NUM_BINS / np.where(self.width > 0, self.width, 1.0)
-        bins *= np.minimum(per_width, np.finfo(np.float32).max).astype(np.float32)
+        width = np.minimum(self.width, np.finfo(np.float32).max).astype(np.float32)
+        bins /= np.where(width > 0, width, np.float32(1))
+        bins *= NUM_BINS
         index = np.minimum(bins, NUM_BINS - 1, out=bins).astype(np.intp)
         index += NUM_BINS * np.arange(rows.shape[1])
         self.histogram += np.bincount(index.reshape(-1), minlength=self.histogram.size).reshape(
