@@ -29,9 +29,15 @@ def main(arguments: Sequence[str]) -> int:
                TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=len(names))
+
+        def say(text: str) -> None:
+            progress.update(task, description=text)
+            if not console.is_terminal:
+                console.print(text, highlight=False)
+
         for name in names:
             begun = time.perf_counter()
-            found = ROWS[name].measure(lambda text: progress.update(task, description=text))
+            found = ROWS[name].measure(say)
             seconds = time.perf_counter() - begun
             records = read_records(folder)
             records[name] = record(ROWS[name], found, circumstances(seconds))

@@ -101,6 +101,8 @@ def _show(showing: Showing, spec: ChipSpec, console: Console) -> Shown:
 
         def step(text: str) -> None:
             progress.update(task, description=f"{showing.entry.name}: {text}", advance=1)
+            if not progress_console.is_terminal and not text.startswith("sample"):
+                progress_console.print(f"{showing.entry.name}: {text}", highlight=False)
 
         trial, outputs, references = _run(showing, spec, samples, step)
     verdict = showing.judge(outputs, references)

@@ -23,7 +23,7 @@ SOME_NETWORKS = ("GridSample", "RoiAlign", "DeformConv", "MaxUnpool", "ReverseSe
                  "STFT", "DFT")
 """Operators that some inference networks use (detectors, segmenters, speech front ends): while tests of these are
 refused, the row is reached in part only."""
-REPORT_EVERY = 20
+REPORT_EVERY = 50
 """Tests between two words of progress."""
 
 
