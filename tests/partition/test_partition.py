@@ -9,6 +9,7 @@ from partial_models import model
 import seedchip
 from seedchip.frontend import UnsupportedOperator
 from seedchip.partition import ChipPart, HostNode, partition_model
+from seedchip.partition.host import HostError
 from seedchip.program import ProgramError
 
 F, I = TensorProto.FLOAT, TensorProto.INT64
@@ -143,3 +144,13 @@ def test_a_partitioned_session_has_no_single_program():
     with pytest.raises(ProgramError, match=r"^a model with nodes on the host is no single program; its programs are in "
                                            r"InferenceSession\.runs$"):
         _ = session.program
+
+
+def test_a_node_that_fails_on_the_host_is_one_sentence():
+    nodes = [node("TopK", ["x", "k"], ["y", "i"], axis=2)]
+    proto = model(nodes, {"x": (F, [3, 16, 16]), "k": (I, [1])}, {"y": (F, [3, 16, "k"])}, {})
+    session = seedchip.InferenceSession(proto, host_fallback=True)
+    np.testing.assert_array_equal(session.run(None, {"x": X, "k": np.array([2])})[0], np.sort(X)[..., :-3:-1])
+    with pytest.raises(HostError, match=r"^host node number 0 \(TopK\) must run in ONNX Runtime, but [^\n]+; correct "
+                                        r"its inputs$"):
+        session.run(None, {"x": X, "k": np.array([17])})

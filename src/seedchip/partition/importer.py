@@ -106,7 +106,7 @@ class PartitioningImporter(Importer):
             if tensor:
                 arrivals[made.name] = tensor
         self.host_nodes.append(HostNode(
-            node.name or place.rpartition(": node ")[2], node.op_type,
+            node.name or place.rpartition(": node ")[2].rpartition(" (")[0], node.op_type,
             str(refusal).partition(_REFUSAL)[2] or str(refusal), session,
             {n: v for n, v in operands.items() if isinstance(v, Tensor)},
             tuple(n for n, v in operands.items() if isinstance(v, HostValue)),
