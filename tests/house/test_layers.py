@@ -21,7 +21,8 @@ LAYERS = (
     ("build",),
     ("session",),
     ("zoo",),
-    ("bench", "demo"),
+    ("bench",),
+    ("demo",),
     ("cli",),
 )
 """From the ground up. A package imports itself and what stands in the lines above it."""
