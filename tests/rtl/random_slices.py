@@ -144,14 +144,17 @@ class RandomSlice:
         fields = {"size_y": size_y, "size_x": size_x, "columns": columns, "a_kind": int(kind), "a_type": self.below(3),
                   "out_type": self.below(3)}
         reads = [self.operand(fields, groups)]
+        for name in "bc"[:self.below(3)]:
+            fields |= {f"{name}_kind": self.between(1, 2), f"{name}_type": self.below(3)}
+            reads.append(self.scratchpad_operand(fields, groups, name))
         item = 1 if fields["out_type"] == 0 else 4
         unit = lanes * item
         stride_x = groups * unit + unit * self.below(2)
         stride_y = size_x * stride_x
-        while True:  # results beside operand A: reads run ahead of writes
+        while True:  # results beside the operands: reads run ahead of writes
             start = self.between(0, (self.weights - size_y * stride_y) // unit) * unit
-            a = reads[0]
-            if a.space == ACCUMULATOR or start + size_y * stride_y <= a.start or a.start + a.size <= start:
+            apart = (start + size_y * stride_y <= r.start or r.start + r.size <= start for r in reads)
+            if all(r.space == ACCUMULATOR or free for r, free in zip(reads, apart, strict=True)):
                 break
         fields |= {"out_address": start, "out_stride_x": stride_x, "out_stride_y": stride_y}
         if self.below(4):
@@ -179,18 +182,24 @@ class RandomSlice:
             row = self.between(0, spec.accumulator_rows - reach)
             fields |= {"a_address": row, "a_stride_y": size_x, "a_stride_x": 1, "a_stride_group": size_y * size_x}
             return Access(ACCUMULATOR, row, reach)
-        item = 1 if fields["a_type"] == 0 else 4
-        unit = item * (1 if fields["a_kind"] == OperandKind.SCALAR else spec.vector.lanes)
+        return self.scratchpad_operand(fields, groups, "a")
+
+    def scratchpad_operand(self, fields: dict[str, int], groups: int, name: str) -> Access:
+        """Place operand ``name`` of ``fields``, a vector or a scalar; the stretch that it reads."""
+        lanes, size_y, size_x = self.spec.vector.lanes, fields["size_y"], fields["size_x"]
+        item = 1 if fields[f"{name}_type"] == 0 else 4
+        unit = item * (1 if fields[f"{name}_kind"] == OperandKind.SCALAR else lanes)
         stride_x, stride_y = unit * self.below(4), unit * self.below(8)
-        reach = (size_y - 1) * stride_y + (size_x - 1) * stride_x + groups * spec.vector.lanes * item
+        reach = (size_y - 1) * stride_y + (size_x - 1) * stride_x + groups * lanes * item
         address = self.between(0, (self.weights - reach) // unit) * unit
-        fields |= {"a_address": address, "a_stride_y": stride_y, "a_stride_x": stride_x}
+        fields |= {f"{name}_address": address, f"{name}_stride_y": stride_y, f"{name}_stride_x": stride_x}
         return Access(SCRATCHPAD, address, reach)
 
     def micro_program(self, fields: dict[str, int], num_operations: int, num_parameters: int) -> None:
         """Invent a micro-program and its constants, and load them."""
         constants = self.rng.choice(SPECIALS, self.between(1, 5))
-        sources = [SOURCE_A, *(SOURCE_PARAMETER + p for p in range(num_parameters)),
+        sources = [*(SOURCE_A + i for i, name in enumerate("abc") if fields.get(f"{name}_kind")),
+                   *(SOURCE_PARAMETER + p for p in range(num_parameters)),
                    *(SOURCE_CONSTANT + c for c in range(len(constants)))]
         written: list[int] = []
         words = []

@@ -10,7 +10,7 @@ from amaranth.utils import ceil_log2
 from seedchip.rtl.accumulator import AccumulatorRead
 from seedchip.rtl.signatures import ReadPort, WritePort
 from seedchip.rtl.vector_execute import VectorExecute
-from seedchip.rtl.vector_plan import PLAN, VECTOR, outside_slice, plan
+from seedchip.rtl.vector_plan import OPERANDS, PLAN, VECTOR, outside_slice, plan
 from seedchip.rtl.vector_reader import EXECUTE_AFTER, READ_CYCLES, VectorReader
 from seedchip.rtl.vector_result import VectorResult
 from seedchip.spec import ChipSpec
@@ -43,7 +43,8 @@ class VectorEngine(wiring.Component):
         connect(m, flipped(self.scratchpad_read), reader.scratchpad)
         connect(m, flipped(self.accumulator), reader.accumulator)
         connect(m, flipped(self.scratchpad_write), result.scratchpad)
-        connect(m, reader.operand, execute.operand)
+        for name in OPERANDS:
+            connect(m, getattr(reader, name), getattr(execute, name))
         connect(m, reader.parameters, execute.parameters)
 
         # The instruction: from its queue in the cycle of its start, from the register afterwards.

@@ -15,17 +15,21 @@ from seedchip.isa.vector import (
     MAX_OPERATIONS,
     NUM_REGISTERS,
     SOURCE_A,
+    SOURCE_B,
+    SOURCE_C,
     SOURCE_CONSTANT,
     SOURCE_PARAMETER,
 )
 from seedchip.rtl import hierarchy
 from seedchip.rtl.vector_lane import CYCLES, OPCODE, VectorLane
-from seedchip.rtl.vector_plan import PLAN
+from seedchip.rtl.vector_plan import OPERANDS, PLAN
 from seedchip.rtl.vector_reader import PLACE, OperandWrite, ParameterWrite
 from seedchip.spec import ChipSpec
 
 MICRO_OP = data.StructLayout({"opcode": 6, "register": 5, "a": 7, "b": 7, "c": 7})
 SOURCES = ("a", "b", "c")
+READABLE = ("000----", SOURCE_A, SOURCE_B, SOURCE_C, "0011---", "1------")
+"""Patterns of source codes: registers, operands, parameters, constants."""
 
 
 class ProgramWrite(wiring.Signature):
@@ -53,7 +57,7 @@ class VectorExecute(wiring.Component):
             "reader_valid": In(1),
             "reader_last": In(1),
             "program": In(ProgramWrite(self._lanes)),
-            "operand": In(OperandWrite(self._lanes)),
+            **{name: In(OperandWrite(self._lanes)) for name in OPERANDS},
             "parameters": In(ParameterWrite(self._lanes)),
             "result_valid": Out(1),
             "result": Out(32 * self._lanes),
@@ -68,8 +72,7 @@ class VectorExecute(wiring.Component):
         m.d.sync += [later[0].eq(place), later[1].eq(executes), later[2].eq(finishes)]
         place, executes, finishes = later
         known = Cat(op.opcode == code for code in OPCODE.values()).any()
-        readable = Cat((s < NUM_REGISTERS) | (s == SOURCE_A) | (s >= SOURCE_CONSTANT)
-                       | ((s >= SOURCE_PARAMETER) & (s < SOURCE_PARAMETER + 8)) for s in (op.a, op.b, op.c)).all()
+        readable = Cat(s.matches(*READABLE) for s in (op.a, op.b, op.c)).all()
         m.d.comb += self.fault.eq(executes & (~known | ~readable | (finishes & (op.register != 0))
                                               | (op.register >= NUM_REGISTERS)))
         registers_write, values = self._sources(m, op, place, program)
@@ -143,14 +146,11 @@ class VectorExecute(wiring.Component):
         lanes = self._lanes
         width, lane_bits = 32 * lanes, ceil_log2(lanes)
         m.submodules.registers = registers = Memory(shape=width, depth=NUM_REGISTERS * BATCH, init=[])
-        m.submodules.operands = operands = Memory(shape=width, depth=2 * BATCH, init=[])
+        operands = [self._operand_memory(m, name) for name in OPERANDS]
         pairs = []
         for name in ("even", "odd"):
             m.submodules[f"parameters_{name}"] = memory = Memory(shape=width, depth=8 * BATCH, init=[])
             pairs.append(memory)
-        operand_write = operands.write_port()
-        m.d.comb += [operand_write.en.eq(self.operand.valid), operand_write.addr.eq(self.operand.place.as_value()),
-                     operand_write.data.eq(self.operand.data)]
         for i, memory in enumerate(pairs):
             write = memory.write_port()
             m.d.comb += [write.en.eq(self.parameters.valid),
@@ -159,10 +159,10 @@ class VectorExecute(wiring.Component):
         values = {}
         for name in SOURCES:
             source = op[name]
-            ports = [registers.read_port(), operands.read_port(), *(p.read_port() for p in pairs), program.read_port()]
+            ports = [registers.read_port(), program.read_port(), *(p.read_port() for p in [*pairs, *operands])]
             constant = Signal(7, name=f"constant_{name}")
-            addresses = [Cat(place.index, source[:4]), place.as_value(), *[Cat(place.as_value(), source[1:3])] * 2,
-                         constant >> lane_bits]
+            addresses = [Cat(place.index, source[:4]), constant >> lane_bits,
+                         *[Cat(place.as_value(), source[1:3])] * len(pairs), *[place.as_value()] * len(operands)]
             m.d.comb += [constant.eq(source[:6] + self.plan.num_operations),
                          *(p.addr.eq(a) for p, a in zip(ports, addresses, strict=True))]
             code = Signal(7, name=f"code_{name}", reset_less=True)
@@ -170,12 +170,20 @@ class VectorExecute(wiring.Component):
             m.d.sync += [code.eq(source), lane.eq(constant)]
             value = Signal(width, name=f"value_{name}")
             with m.If(code >= SOURCE_CONSTANT):
-                m.d.comb += value.eq(ports[4].data.word_select(lane, 32).replicate(lanes))
+                m.d.comb += value.eq(ports[1].data.word_select(lane, 32).replicate(lanes))
             with m.Elif(code >= SOURCE_PARAMETER):
                 m.d.comb += value.eq(Mux(code[0], ports[3].data, ports[2].data))
-            with m.Elif(code == SOURCE_A):
-                m.d.comb += value.eq(ports[1].data)
+            for place_of, port in zip((SOURCE_A, SOURCE_B, SOURCE_C), ports[4:], strict=True):
+                with m.Elif(code == place_of):
+                    m.d.comb += value.eq(port.data)
             with m.Else():
                 m.d.comb += value.eq(ports[0].data)
             values[name] = value
         return registers.write_port(), values
+
+    def _operand_memory(self, m: Module, name: str) -> Memory:
+        """One operand of the groups of two batches."""
+        m.submodules[f"operand_{name}"] = memory = Memory(shape=32 * self._lanes, depth=2 * BATCH, init=[])
+        port, write = getattr(self, name), memory.write_port()
+        m.d.comb += [write.en.eq(port.valid), write.addr.eq(port.place.as_value()), write.data.eq(port.data)]
+        return memory

@@ -1,28 +1,31 @@
-"""The reading side of the vector engine: operand A and parameters of group after group."""
+"""The reading side of the vector engine: operands and parameters of group after group."""
 
 from __future__ import annotations
 
+from functools import reduce
 from itertools import pairwise
+from operator import or_
 
-from amaranth import Array, Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal
+from amaranth.hdl import Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from seedchip.isa import OperandKind
 from seedchip.isa.vector import BATCH
-from seedchip.rtl import hierarchy
 from seedchip.rtl.accumulator import AccumulatorRead
-from seedchip.rtl.float_convert import IntegerToFloat
+from seedchip.rtl.float_convert import CYCLES as CONVERT_CYCLES
 from seedchip.rtl.row_walker import RowWalker
 from seedchip.rtl.signatures import ReadPort
-from seedchip.rtl.vector_plan import PLAN, VECTOR, element_bytes
+from seedchip.rtl.vector_convert import VectorConvert
+from seedchip.rtl.vector_operand import VectorOperand
+from seedchip.rtl.vector_plan import OPERANDS, PLAN, VECTOR
 from seedchip.spec import ChipSpec
 
 PLACE = data.StructLayout({"index": 3, "odd_batch": 1})
 """Where a group of a batch keeps its operands: two batches are in the machine at a time."""
-READ_CYCLES, CONVERT_CYCLES = 2, 2
+READ_CYCLES = 2
 EXECUTE_AFTER = READ_CYCLES + CONVERT_CYCLES
-"""Cycles from the slot that reads operand A to the slot that fetches the first operation, when nothing else is read."""
+"""Cycles from the slot that reads an operand to the slot that fetches the first operation, if nothing else is read."""
 
 
 class OperandWrite(wiring.Signature):
@@ -40,9 +43,10 @@ class ParameterWrite(wiring.Signature):
 
 
 class VectorReader(wiring.Component):
-    """From the cycle after ``begin`` walks slots (``slot``, ``place``) and reads operand A in slot 0, parameters from
-    slot 0 on, two a slot. ``group_valid`` and ``group_last`` describe the group in slot 0; ``ending`` marks the
-    last slot of all."""
+    """From the cycle after ``begin`` walks slots (``place``) and reads an operand of the scratchpad in each of the
+    first ones, sums in the first, and parameters from the first on, two a slot. ``group_valid`` and ``group_last``
+    describe the group in the first slot; ``ending`` marks the last slot of all.
+    """
 
     def __init__(self, spec: ChipSpec) -> None:
         self._spec = spec
@@ -61,22 +65,26 @@ class VectorReader(wiring.Component):
             "parameter_valid": Out(1),
             "parameter_line": Out(16),
             "parameter_data": In(64 * lanes),
-            "operand": Out(OperandWrite(lanes)),
+            **{name: Out(OperandWrite(lanes)) for name in OPERANDS},
             "parameters": Out(ParameterWrite(lanes)),
         })
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        instruction, plan = data.View(VECTOR, self.instruction), self.plan
+        plan = self.plan
         active, exhausted = Signal(), Signal()
         slot, place = Signal(7), Signal(PLACE)
-        walker = self._walk(m, instruction)
+        operands = {name: VectorOperand(self._spec, name) for name in OPERANDS}
+        for name, operand in operands.items():
+            m.submodules[f"operand_{name}"] = operand
+            m.d.comb += [operand.begin.eq(self.begin), operand.instruction.eq(self.instruction),
+                         operand.turn.eq(active & (slot == plan[f"slot_{name}"]))]
+        a = operands["a"]
         batch_ends = (place.index == BATCH - 1) & (slot + 1 == plan.slots)
         m.d.comb += [
             self.first_slot.eq(active & (slot == 0)), self.place.eq(place),
-            self.group_valid.eq(self.first_slot & ~exhausted), self.group_last.eq(walker.last),
-            walker.advance.eq(self.group_valid),
-            self.ending.eq(active & Mux(plan.slots == 1, walker.last, batch_ends & exhausted)),
+            self.group_valid.eq(a.group_valid), self.group_last.eq(a.group_last),
+            self.ending.eq(active & Mux(plan.slots == 1, a.group_last, batch_ends & exhausted)),
         ]
         with m.If(active):
             m.d.sync += place.index.eq(place.index + 1)
@@ -84,72 +92,51 @@ class VectorReader(wiring.Component):
                 m.d.sync += slot.eq(slot + 1)
             with m.If(batch_ends):
                 m.d.sync += [slot.eq(0), place.odd_batch.eq(~place.odd_batch)]
-            with m.If(self.group_valid & walker.last):
+            with m.If(self.group_valid & self.group_last):
                 m.d.sync += exhausted.eq(1)
             with m.If(self.ending):
                 m.d.sync += active.eq(0)
         with m.If(self.begin):
             m.d.sync += [active.eq(1), exhausted.eq(0), slot.eq(0), place.eq(0)]
-        self._read_operand(m, platform, instruction, walker)
-        self._read_parameters(m, instruction, active, slot)
+        self._read_operands(m, operands)
+        self._read_parameters(m, data.View(VECTOR, self.instruction), active, slot)
         return m
 
-    def _walk(self, m: Module, instruction: data.View) -> RowWalker:
-        lanes, parts = self._spec.vector.lanes, self._spec.matrix.columns // self._spec.vector.lanes
-        m.submodules.walker = walker = RowWalker(lanes, parts)
-        from_accumulator = instruction.a_kind == OperandKind.ACCUMULATOR
+    def _read_operands(self, m: Module, operands: dict[str, VectorOperand]) -> None:
+        """Two cycles of memory, two of conversion. Operands have slots of their own, so their reads never meet."""
+        m.submodules.convert = convert = VectorConvert(self._spec)
+        asks = {name: o.group_valid & o.from_scratchpad for name, o in operands.items()}
+        a = operands["a"]
         m.d.comb += [
-            walker.start.eq(self.begin), walker.base.eq(instruction.a_address), walker.columns.eq(instruction.columns),
-            walker.stride_y.eq(instruction.a_stride_y), walker.stride_x.eq(instruction.a_stride_x),
-            walker.size_y.eq(instruction.size_y), walker.size_x.eq(instruction.size_x),
-            walker.groups_per_step.eq(Mux(from_accumulator, parts, 1)),
+            self.scratchpad.valid.eq(Cat(*asks.values()).any()),
+            self.scratchpad.address.eq(_chosen(asks, {n: o.address for n, o in operands.items()})),
+            self.scratchpad.count.eq(_chosen(asks, {n: o.count for n, o in operands.items()})),
+            self.accumulator.valid.eq(a.group_valid & a.from_accumulator), self.accumulator.row.eq(a.address),
         ]
-        with m.If(from_accumulator):
-            m.d.comb += walker.step.eq(instruction.a_stride_group)
-        with m.Elif(instruction.a_kind == OperandKind.VECTOR):
-            m.d.comb += walker.step.eq(lanes * element_bytes(instruction.a_type))
-        return walker
-
-    def _read_operand(self, m: Module, platform: object, instruction: data.View, walker: RowWalker) -> None:
-        """Two cycles of memory, two of conversion; accumulators and 32-bit elements already have their width."""
-        lanes = self._spec.vector.lanes
-        kind, narrow = instruction.a_kind, element_bytes(instruction.a_type) == 1
-        scalar = kind == OperandKind.SCALAR
-        from_scratchpad = (kind == OperandKind.VECTOR) | scalar
+        stage = Signal(data.StructLayout({"place": PLACE, "part": len(a.part), "sums": 1,
+                                          **dict.fromkeys(OPERANDS, 1)}))
+        m.d.comb += [stage.place.eq(self.place), stage.part.eq(a.part), stage.sums.eq(self.accumulator.valid),
+                     *(stage[name].eq(ask) for name, ask in asks.items())]
+        stages = [stage]
+        for i in range(EXECUTE_AFTER):
+            later = Signal(stage.shape(), name=f"stage_{i}")
+            m.d.sync += later.eq(stages[-1])
+            stages.append(later)
+        arrived, ready = stages[READ_CYCLES], stages[EXECUTE_AFTER]
         m.d.comb += [
-            self.scratchpad.valid.eq(self.group_valid & from_scratchpad), self.scratchpad.address.eq(walker.address),
-            self.scratchpad.count.eq(element_bytes(instruction.a_type) * Mux(scalar, 1, lanes)),
-            self.accumulator.valid.eq(self.group_valid & (kind == OperandKind.ACCUMULATOR)),
-            self.accumulator.row.eq(walker.address),
+            convert.bytes.eq(self.scratchpad.data), convert.sums.eq(self.accumulator.sums),
+            convert.part.eq(arrived.part),
+            convert.scalar.eq(Cat(arrived[n] & o.scalar for n, o in operands.items()).any()),
+            convert.narrow.eq(Cat(arrived[n] & o.narrow for n, o in operands.items()).any()),
         ]
-        part = walker.part
-        valid, place = self.group_valid, self.place
-        for i in range(READ_CYCLES + CONVERT_CYCLES):
-            later = [Signal(name=f"valid_{i}"), Signal(PLACE, name=f"place_{i}", reset_less=True)]
-            m.d.sync += [later[0].eq(valid), later[1].eq(place)]
-            valid, place = later
-            if i < READ_CYCLES:
-                part_later = Signal.like(part, name=f"part_{i}", reset_less=True)
-                m.d.sync += part_later.eq(part)
-                part = part_later
-        m.d.comb += [self.operand.valid.eq(valid), self.operand.place.eq(place)]
-        for lane in range(lanes):
-            convert = hierarchy.place(m, platform, f"convert_{lane}", IntegerToFloat)
-            sums = Array(self.accumulator.sums[p * lanes + lane] for p in range(len(self.accumulator.sums) // lanes))
-            word = Mux(scalar, self.scratchpad.data[:32], self.scratchpad.data[32 * lane:32 * lane + 32])
-            byte = Mux(scalar, self.scratchpad.data[:8], self.scratchpad.data[8 * lane:8 * lane + 8]).as_signed()
-            raw = Signal(32, name=f"raw_{lane}")
-            m.d.comb += [
-                raw.eq(Mux(kind == OperandKind.ACCUMULATOR, sums[part], Mux(narrow, byte, word.as_signed()))),
-                convert.integer.eq(raw),
-            ]
-            unconverted = raw
-            for i in range(CONVERT_CYCLES):
-                later = Signal(32, name=f"unconverted_{lane}_{i}", reset_less=True)
-                m.d.sync += later.eq(unconverted)
-                unconverted = later
-            m.d.comb += self.operand.data[32 * lane:32 * lane + 32].eq(
-                Mux(self.plan.raw | self.plan.float_in, unconverted, convert.number))
+        for name in OPERANDS:
+            port = getattr(self, name)
+            words = self.plan[f"float_{name}"] | (self.plan.raw if name == "a" else 0)
+            value = Mux(words, convert.scratchpad_words, convert.scratchpad_numbers)
+            m.d.comb += [port.place.eq(ready.place), port.valid.eq(ready[name]), port.data.eq(value)]
+        with m.If(ready.sums):
+            m.d.comb += [self.a.valid.eq(1),
+                         self.a.data.eq(Mux(self.plan.raw, convert.sum_words, convert.sum_numbers))]
 
     def _read_parameters(self, m: Module, instruction: data.View, active: Signal, slot: Signal) -> None:
         """A group's first line is found in slot 0; the lines of a batch go round in a ring, two on with every slot."""
@@ -177,3 +164,7 @@ class VectorReader(wiring.Component):
             self.parameters.valid.eq(stage.valid), self.parameters.place.eq(stage.place),
             self.parameters.pair.eq(stage.pair), self.parameters.data.eq(self.parameter_data),
         ]
+
+
+def _chosen(asks: dict[str, Value], values: dict[str, Value]) -> Value:
+    return reduce(or_, (Mux(asks[name], values[name], 0) for name in asks))
