@@ -20,7 +20,7 @@ LAYERS = (
     ("partition", "calibration"),
     ("build",),
     ("session",),
-    ("zoo",),
+    ("pytorch", "zoo"),
     ("bench",),
     ("demo",),
     ("cli",),

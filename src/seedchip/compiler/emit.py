@@ -10,6 +10,7 @@ from seedchip.compiler.pairing import is_product, pair
 from seedchip.compiler.parameters import ParameterCache
 from seedchip.compiler.placement import CompileError
 from seedchip.compiler.products import flattened, operands, product, product_depth
+from seedchip.compiler.region import Region
 from seedchip.compiler.row_region import row_steps
 from seedchip.compiler.rowcode import RowCode
 from seedchip.compiler.space import OutOfSpace
@@ -21,7 +22,6 @@ from seedchip.program import Layer
 if TYPE_CHECKING:
     from seedchip.compiler.builder import Builder
     from seedchip.compiler.placement import Placement
-    from seedchip.compiler.region import Region
     from seedchip.graph.ir import Graph, Node
 
 _PAIR_SHARE = 0.5
@@ -90,10 +90,24 @@ class _Emitter:
                 return tiling
             except OutOfSpace:
                 self.builder.rewind(mark)
+        if len(region.nodes) > 1:
+            return " then ".join(self._one(part) for part in self._halves(region))
         node = region.nodes[0]
         raise CompileError(f"{node.source or node.output}: no tile of this {node.op.name} fits the "
                            f"{self.builder.spec.scratchpad.bytes}-byte scratchpad of chip {self.builder.spec.name}; "
                            "choose a chip with a larger scratchpad")
+
+    def _halves(self, region: Region) -> list[Region]:
+        """The region in two, with a tensor in memory between them: the head and its tail, or half of the tail each."""
+        cut = 1 if region.head is not None else len(region.nodes) // 2
+        first, second = region.nodes[:cut], region.nodes[cut:]
+        read = {name for n in second for name in n.inputs}
+        given = [n.output for n in first if n.output in read or n.output in region.outputs]
+        for name in given:
+            if name not in self.placement.views:
+                self.placement.new(name)
+        return [Region(first, region.rows, region.columns, given),
+                Region(second, region.rows, region.columns, [n for n in region.outputs if n not in given])]
 
     def _matrix_emitter(self, region: Region, share: float) -> MatrixEmitter:
         """The region with its tiling for a share of the scratchpad. Raises `OutOfSpace` when there is none."""

@@ -39,6 +39,11 @@ class ParameterCache:
         groups = -(-last // lanes) - first // lanes
         return self._line(("columns", names, first, last), address + first // lanes * step, groups * step)
 
+    def max_columns(self, num_parameters: int) -> int:
+        """Columns of so many parameters that fill half of the memory: the other half keeps micro-programs."""
+        spec = self.builder.spec
+        return spec.parameter.bytes // 2 // (num_parameters * spec.line_bytes) * spec.vector.lanes
+
     def _interleave(self, names: tuple[str, ...]) -> np.ndarray:
         """[group, parameter, lane] binary32, zero beyond the last column."""
         lanes = self.builder.spec.vector.lanes
@@ -64,7 +69,7 @@ class ParameterCache:
             try:
                 return space.allocate(size, "parameter")
             except OutOfSpace:
-                if not self.builder.parameter_lines:
+                if len(self.builder.parameter_lines) < 2:  # the newest may belong to the same instruction
                     raise CompileError(f"parameter.bytes must hold {size} bytes of parameters of one tile, not "
                                        f"{self.builder.spec.parameter.bytes}") from None
                 oldest = next(iter(self.builder.parameter_lines))

@@ -79,9 +79,26 @@ class RowCode:
         self._codes: dict[tuple[object, ...], tuple[Expression, Microprogram]] = {}
 
     def map(self, tile: Tile, expression: Expression, operands: list[Operand], out: View, reduce: str = "") -> None:
-        """``out = expression(operands)``, or its row reduction."""
+        """``out = expression(operands)``, or its row reduction; in pieces of columns where parameters need much room."""
+        names = {o.name for o in operands if isinstance(o, Columns)}
+        width = self.parameters.max_columns(len(names)) if names else tile.columns
+        width = width // self.builder.spec.matrix.columns * self.builder.spec.matrix.columns
+        if names and not reduce and tile.columns > width > 0:
+            for first in range(0, tile.columns, width):
+                last = min(first + width, tile.columns)
+                parts = {id(o): self._cut(o, first, last) for o in operands}
+                self.map(Tile(tile.rows, tile.first + first, tile.first + last), expression,
+                         [parts[id(o)] for o in operands], _columns(out, first, last))
+            return
         fields, reads = self._compute(tile, expression, operands, integer=out.dtype != "float32" and not reduce)
         self._emit(tile, fields, reads, _runtime(operands), out, reduce)
+
+    def _cut(self, operand: Operand, first: int, last: int) -> Operand:
+        """Columns ``first`` to ``last`` of an operand, counted from the tile's first."""
+        if isinstance(operand, Sums):
+            shift = first // self.builder.spec.matrix.columns * operand.group
+            return Sums(operand.address + shift, operand.strides, operand.group, operand.size - shift)
+        return _columns(operand, first, last) if isinstance(operand, View) and operand.shape[-1] > 1 else operand
 
     def window(self, tile: Tile, source: View, window: dict[str, int], kind: str, step: Step, out: View) -> None:
         """``out`` = ``step`` of the sum or maximum of a window of ``source``, an image [y, x, columns].
@@ -163,6 +180,11 @@ class RowCode:
             return fields | {"a_kind": OperandKind.ACCUMULATOR, "a_type": ElementType.INT32, "a_stride_group": o.group}
         kind = OperandKind.SCALAR if o.shape[-1] == 1 else OperandKind.VECTOR
         return fields | {f"{prefix}_kind": kind, f"{prefix}_type": _TYPES[o.dtype]}
+
+
+def _columns(view: View, first: int, last: int) -> View:
+    axes = len(view.shape) - 1
+    return view.slice((*(0,) * axes, first), (*view.shape[:-1], last - first))
 
 
 def _runtime(operands: list[Operand]) -> list[View | Sums]:

@@ -34,7 +34,8 @@ class QuantiseOptions:
     at run time per row of a matrix product or per sample of a convolution, never across a batch).
     ``storage``: "auto" stores image tensors between convolutions once, as int8, and keeps a binary32 twin of what
     only matrix products read (a transformer's residual stream); "int8" drops the twins, "float32" keeps one everywhere.
-    ``equalise``: static activations get per-channel scales that move range between activations and weights.
+    ``equalise``: static activations of matrix products get per-channel scales that move range between activations and
+    weights.
     ``bias_correction``: the mean error of rounded weights is taken out of the layer's bias.
     ``asymmetric``: activations that are not centred get a zero point, which padding and bias take in at no cost.
     ``layers``: precision of single layers, by the name of the tensor that the matrix node defines.
