@@ -83,6 +83,25 @@ def test_random_programs_differ_in_no_bit_and_no_cycle(spec, seed):
     assert run.cycles == run.timeline.cycles
 
 
+@pytest.mark.parametrize("distance", [1, 2, 3])
+def test_a_sum_is_added_to_while_it_is_still_on_its_way(distance):
+    """The second matmul streams right behind the first, from a row on that was summed ``distance`` cycles before."""
+    rows = 12
+    first = Matmul(activation_stride_x=4, size_x=rows, limit_x=rows, valid_k=4, valid_n=8, weight_address=1024,
+                   weight_stride_row=8, read_banks=0b11, accumulator_banks=1)
+    load = Load(run_bytes=2048, memory_address=CODE_BYTES, write_banks=0b11, signal=0b1000)
+    second = dataclasses.replace(first, accumulate=1, accumulator_address=rows - distance)
+    code = encode_program([load, dataclasses.replace(first, wait_load=1), second, Halt()])
+    memory = np.random.default_rng(distance).integers(0, 256, 1 << 16, dtype=np.uint8)
+    run = run_lockstep(TINY, memory, code, 0)
+    operands = memory[CODE_BYTES:].view(np.int8).astype(np.int32)
+    product = operands[:4 * rows].reshape(rows, 4) @ operands[1024:1056].reshape(4, 8)
+    expected = np.zeros((2 * rows - distance, 8), np.int32)
+    expected[:rows] = product
+    expected[rows - distance:] += product
+    np.testing.assert_array_equal(run.hardware.accumulator[:len(expected)], expected)
+
+
 def test_weights_in_the_bank_of_the_activations_are_loaded_alone():
     both = Matmul(activation_stride_x=8, size_x=20, limit_x=20, tiles_k=2, valid_k=16, weight_address=2048,
                   weight_stride_k=64, weight_stride_row=8, read_banks=1, accumulator_banks=1)

@@ -79,7 +79,7 @@ class RowCode:
         self._codes: dict[tuple[object, ...], tuple[Expression, Microprogram]] = {}
 
     def map(self, tile: Tile, expression: Expression, operands: list[Operand], out: View, reduce: str = "") -> None:
-        """``out = expression(operands)``, or its row reduction; in pieces of columns where parameters need much room."""
+        """``out = expression(operands)``, or its row reduction; in pieces where many columns have parameters."""
         names = {o.name for o in operands if isinstance(o, Columns)}
         width = self.parameters.max_columns(len(names)) if names else tile.columns
         width = width // self.builder.spec.matrix.columns * self.builder.spec.matrix.columns

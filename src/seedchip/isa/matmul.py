@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from typing import TYPE_CHECKING
-
 from seedchip.isa.instruction import Engine, Instruction, bits
-
-if TYPE_CHECKING:
-    from seedchip.spec import ChipSpec
 
 if TYPE_CHECKING:
     from seedchip.spec import ChipSpec
@@ -62,8 +57,8 @@ class Matmul(Instruction, opcode=0x03, num_words=2, engine=Engine.MATRIX):
     accumulator_address: int = bits(20, "first accumulator row")
     accumulator_stride: int = bits(20, "accumulator rows between tiles of output channels")
     accumulate: int = bits(1, "add the first product to what the accumulator holds instead of overwriting it")
-    first_alone: int = bits(1, "the first weight tile is loaded only when the matmul before has streamed, since it shares "
-                               "scratchpad banks with that one's activations")
+    first_alone: int = bits(1, "the first weight tile is loaded only when the matmul before has streamed, since it "
+                               "shares scratchpad banks with that one's activations")
     tiles_alone: int = bits(1, "every further weight tile is loaded only when the tile before has streamed, since the "
                                "weights share scratchpad banks with the activations")
 
@@ -90,8 +85,8 @@ def tile_cycles(matmul: Matmul, spec: ChipSpec) -> int:
 
 
 def needs_alone(before: Matmul | None, matmul: Matmul, spec: ChipSpec) -> tuple[bool, bool]:
-    """What ``first_alone`` and ``tiles_alone`` must be: a scratchpad bank has one read port, and the array reads weights and
-    activations side by side. ``before`` is the matmul before, None for the first."""
+    """What ``first_alone`` and ``tiles_alone`` must be: a scratchpad bank has one read port, and the array reads weights
+    and activations side by side. ``before`` is the matmul before, None for the first."""
     weights = _weight_banks(matmul, spec)
     after = before is not None and bool(weights & _activation_banks(before, spec))
     return after, matmul.num_tiles > 1 and bool(weights & _activation_banks(matmul, spec))
