@@ -85,8 +85,8 @@ def tile_cycles(matmul: Matmul, spec: ChipSpec) -> int:
 
 
 def needs_alone(before: Matmul | None, matmul: Matmul, spec: ChipSpec) -> tuple[bool, bool]:
-    """What ``first_alone`` and ``tiles_alone`` must be: a scratchpad bank has one read port, and the array reads weights
-    and activations side by side. ``before`` is the matmul before, None for the first."""
+    """What ``first_alone`` and ``tiles_alone`` must be: a scratchpad bank has one read port, and the array reads
+    weights and activations side by side. ``before`` is the matmul before, None for the first."""
     weights = _weight_banks(matmul, spec)
     after = before is not None and bool(weights & _activation_banks(before, spec))
     return after, matmul.num_tiles > 1 and bool(weights & _activation_banks(matmul, spec))
