@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from seedchip.graph.ir import Graph, Node
 
 _PAIR_SHARE = 0.5
-_ROW_SHARES = (0.45, 0.25, 0.95)
+_ROW_SHARES = (0.45, 0.25, 0.7, 0.95)
 _SHARES = (0.95, 0.8, 0.65, 0.5, 0.35)
 """Parts of the scratchpad that a tiling may count on; the next is tried when no free stretch is long enough."""
 

@@ -69,13 +69,13 @@ class TileRun:
                 and sum(n.inputs.count(name) for n in self.region.nodes) == 1)
 
     def _node(self, node: Node, box: Box, producer: dict[str, Node], dead: set[str]) -> None:
+        inner = producer.get(node.inputs[0])
+        for name in inner.inputs if inner else node.inputs:  # operands first: they are larger than a reduction's result
+            self.operand(name, box)
         if isinstance(node.op, Map):
-            for name in node.inputs:
-                self.operand(name, box)
             self._reuse(node, box, dead)
         out = self.target(node.output, box)
         if isinstance(node.op, Reduce):
-            inner = producer.get(node.inputs[0])
             expression = inner.op.expression if inner else argument(0)  # type: ignore[attr-defined]
             names = inner.inputs if inner else node.inputs
             operands = [self.operand(n, box) for n in names]
