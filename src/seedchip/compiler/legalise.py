@@ -26,7 +26,7 @@ from seedchip.graph.ops import (
     Transpose,
 )
 from seedchip.isa.vector import MAX_CONSTANTS, MAX_OPERATIONS
-from seedchip.numerics.expression import Expression, apply, argument, postorder
+from seedchip.numerics.expression import Expression, apply, argument, postorder, substitute
 
 if TYPE_CHECKING:
     from seedchip.spec import ChipSpec
@@ -211,12 +211,12 @@ class _Legaliser:
         while not self._fits(root, tuple(names)):
             piece = self._largest_piece(root, tuple(names), node)
             used = sorted({e.value for e in postorder(piece) if e.operator == "argument"})
-            local = _renumber(piece, {old: argument(new) for new, old in enumerate(used)})
+            local = _renumber(piece, used)
             name = self._add(Map(local), tuple(names[i] for i in used), node)
             root = _replace(root, piece, argument(len(names)))
             names.append(name)
         used = sorted({e.value for e in postorder(root) if e.operator == "argument"})
-        local = _renumber(root, {old: argument(new) for new, old in enumerate(used)})
+        local = _renumber(root, used)
         self._add(Map(local, op.dtype), tuple(names[i] for i in used), node, node.output)
 
     def _largest_piece(self, root: Expression, names: tuple[str, ...], node: Node) -> Expression:
@@ -252,14 +252,10 @@ class _Legaliser:
                 and operations <= MAX_OPERATIONS and len(constants) <= MAX_CONSTANTS)
 
 
-def _renumber(root: Expression, table: dict[int, Expression]) -> Expression:
-    built: dict[int, Expression] = {}
-    for e in postorder(root):
-        if e.operator == "argument":
-            built[id(e)] = table[e.value]
-        else:
-            built[id(e)] = Expression(e.operator, tuple(built[id(o)] for o in e.operands), e.value)
-    return built[id(root)]
+def _renumber(root: Expression, used: list[int]) -> Expression:
+    """``root``, whose arguments are ``used``, with these as arguments 0, 1, ..."""
+    place = {old: argument(new) for new, old in enumerate(used)}
+    return substitute(root, [place.get(i, argument(0)) for i in range(max(used, default=-1) + 1)])
 
 
 def _replace(root: Expression, piece: Expression, by: Expression) -> Expression:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -197,7 +198,7 @@ class MatrixEmitter:
             run.locals.pop(head.output)
             return
         tile = Tile(box.sizes, box.first, box.last)
-        for node in self._column_nodes():
+        for node in self._column_nodes:
             out = self._whole(run, node, box)
             run.locals[head.output] = sums
             assert isinstance(node.op, Map)
@@ -205,19 +206,21 @@ class MatrixEmitter:
             run.locals.pop(head.output)
             for name in [n for n in run.buffers if n in node.inputs]:
                 run.drop(name)
-        if self._head_is_read_whole():
+        if self._head_is_read_whole:
             whole = self._whole(run, head, box)
             run.rowcode.map(tile, argument(0), [sums], _cut(whole, box))
 
+    @cached_property
     def _column_nodes(self) -> list[Node]:
         """Maps that read the sums and nothing else from inside the region."""
         head, tail = self.region.nodes[0], self.region.nodes[1:]
         inner = {n.output for n in tail}
         return [n for n in tail if isinstance(n.op, Map) and head.output in n.inputs and inner.isdisjoint(n.inputs)]
 
+    @cached_property
     def _head_is_read_whole(self) -> bool:
         head = self.region.nodes[0].output
-        others = [n for n in self.region.nodes[1:] if n not in self._column_nodes()]
+        others = [n for n in self.region.nodes[1:] if n not in self._column_nodes]
         return head in self.region.outputs or any(head in n.inputs for n in others)
 
     def _whole(self, run: TileRun, node: Node, box: Box) -> View:
@@ -238,7 +241,7 @@ class MatrixEmitter:
         for name in self.region.outputs:
             if name in self._wholes:
                 run.store(name, self._wholes[name], box)
-        done = self._column_nodes()
+        done = self._column_nodes
         run.run([n for n in self.region.nodes[1:] if n not in done], box)
 
 

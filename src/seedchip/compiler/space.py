@@ -6,12 +6,8 @@ A region that was freed is reused oldest first: the longer ago its last user ran
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 _LIVE = np.iinfo(np.int64).max
 
@@ -96,10 +92,6 @@ class Space:
         self.live.remove(buffer)
         first = buffer.address // self.granule
         self.freed[first:first + buffer.size // self.granule] = now
-
-    def release_all(self, buffers: Iterable[Buffer], now: int) -> None:
-        for buffer in buffers:
-            self.free(buffer, now)
 
     def _foreign_banks(self, index: int, starts: np.ndarray, need: int) -> np.ndarray:
         """For stretches of ``need`` granules: banks that hold a buffer of another group (each counts `_IN_USE`) or held
