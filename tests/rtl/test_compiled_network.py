@@ -5,7 +5,7 @@ from chips import NANO
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from seedchip.build import BuildOptions, build
-from seedchip.rtl.device import HardwareDevice
+from seedchip.rtl.simulation.device import HardwareDevice
 from seedchip.simulator.device import SimulatedDevice
 
 

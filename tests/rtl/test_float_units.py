@@ -5,11 +5,12 @@ import pytest
 from units import run_pipeline
 
 from seedchip.numerics.microop import MICRO_OPS, canonical
-from seedchip.rtl import float_add, float_convert, float_multiply, vector_lane
-from seedchip.rtl.float_add import FloatAdd
-from seedchip.rtl.float_convert import FloatToInteger, IntegerToFloat
-from seedchip.rtl.float_multiply import FloatMultiply
-from seedchip.rtl.vector_lane import VectorLane
+from seedchip.rtl.binary32 import add, convert, multiply
+from seedchip.rtl.binary32.add import FloatAdd
+from seedchip.rtl.binary32.convert import FloatToInteger, IntegerToFloat
+from seedchip.rtl.binary32.multiply import FloatMultiply
+from seedchip.rtl.vector import lane
+from seedchip.rtl.vector.lane import VectorLane
 
 SPECIALS = np.array([
     0x00000000, 0x80000000, 0x00000001, 0x80000001, 0x007FFFFF, 0x807FFFFF, 0x00800000, 0x80800001, 0x00FFFFFF,
@@ -58,7 +59,7 @@ def test_sums_are_those_of_numpy(operands):
     a, b = operands(np.random.default_rng(1))
     with np.errstate(all="ignore"):
         expected = bits(floats(a) + floats(b))
-    np.testing.assert_array_equal(run_pipeline(FloatAdd(), {"a": a, "b": b}, "total", float_add.CYCLES), expected)
+    np.testing.assert_array_equal(run_pipeline(FloatAdd(), {"a": a, "b": b}, "total", add.CYCLES), expected)
 
 
 @pytest.mark.parametrize("operands", [pairs, product_ties])
@@ -66,7 +67,7 @@ def test_products_are_those_of_numpy(operands):
     a, b = operands(np.random.default_rng(2))
     with np.errstate(all="ignore"):
         expected = bits(floats(a) * floats(b))
-    found = run_pipeline(FloatMultiply(), {"a": a, "b": b}, "product", float_multiply.CYCLES)
+    found = run_pipeline(FloatMultiply(), {"a": a, "b": b}, "product", multiply.CYCLES)
     np.testing.assert_array_equal(found, expected)
 
 
@@ -75,7 +76,7 @@ def test_integers_become_the_nearest_number():
     ties = (rng.integers(1 << 23, 1 << 24, 300) << 8) + 128 + rng.integers(-1, 2, 300)
     x = np.concatenate([[0, 1, -1, 127, -128, (1 << 24) + 1, -(1 << 31), (1 << 31) - 1], ties - (1 << 31),
                         rng.integers(-(1 << 31), 1 << 31, 500)]).astype(np.int32)
-    found = run_pipeline(IntegerToFloat(), {"integer": x}, "number", float_convert.CYCLES)
+    found = run_pipeline(IntegerToFloat(), {"integer": x}, "number", convert.CYCLES)
     np.testing.assert_array_equal(found, x.astype(np.float32).view(np.uint32))
 
 
@@ -90,11 +91,11 @@ def test_numbers_become_the_nearest_integer_and_saturate(narrow, low, high):
     with np.errstate(all="ignore"):
         expected = np.where(np.isnan(x), 0, np.clip(np.rint(x.astype(np.float64)), low, high)).astype(np.int64)
     found = run_pipeline(FloatToInteger(), {"number": x.view(np.uint32), "narrow": np.full(len(x), narrow)}, "integer",
-                         float_convert.CYCLES)
+                         convert.CYCLES)
     np.testing.assert_array_equal(found.view(np.int32), expected)
 
 
-@pytest.mark.parametrize("name", vector_lane.OPERATIONS)
+@pytest.mark.parametrize("name", lane.OPERATIONS)
 def test_a_lane_computes_each_micro_operation_as_it_is_defined(name):
     rng = np.random.default_rng(5)
     a, b = pairs(rng)
@@ -104,7 +105,7 @@ def test_a_lane_computes_each_micro_operation_as_it_is_defined(name):
     with np.errstate(all="ignore"):
         expected = np.asarray(op.compute(*map(floats, operands[:op.arity])), np.float32).view(np.uint32)
     found = run_pipeline(VectorLane(), {"opcode": np.full(500, op.opcode), **dict(zip("abc", operands, strict=True))},
-                         "result", vector_lane.CYCLES)
+                         "result", lane.CYCLES)
     if name == "mov":
         np.testing.assert_array_equal(found, expected)  # patterns pass as they are
     np.testing.assert_array_equal(bits(found.view(np.float32)), bits(expected.view(np.float32)))

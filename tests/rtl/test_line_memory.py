@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from amaranth.sim import Simulator
 
-from seedchip.rtl.line_memory import LineMemory
+from seedchip.rtl.memory.line_memory import LineMemory
 
 
 def simulate(unit: Any, testbench: Any) -> None:

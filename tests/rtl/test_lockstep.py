@@ -10,8 +10,8 @@ from random_slices import CODE_BYTES, RandomSlice
 from seedchip.compiler.microcode import assemble
 from seedchip.isa import Halt, Instruction, Load, Matmul, Store, Vector, encode_program
 from seedchip.numerics.expression import apply, argument
-from seedchip.rtl.lockstep import LockstepError, compare_times, run_lockstep
-from seedchip.rtl.run import HardwareFault, run_hardware
+from seedchip.rtl.simulation.lockstep import LockstepError, compare_times, run_lockstep
+from seedchip.rtl.simulation.run import HardwareFault, run_hardware
 from seedchip.simulator.timing import simulate
 
 A, W, MICRO, PARAMETERS, RESULT = 0x1000, 0x2000, 0x3000, 0x3800, 0x4000

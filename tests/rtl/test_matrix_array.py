@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
-from seedchip.rtl.matrix_array import MatrixArray
-from seedchip.rtl.matrix_element import MatrixElement
+from seedchip.rtl.matrix.array import MatrixArray
+from seedchip.rtl.matrix.element import MatrixElement
 
 
 def simulate(unit: Any, testbench: Any) -> None:

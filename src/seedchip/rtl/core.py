@@ -9,18 +9,18 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out, connect
 
 from seedchip.isa import Engine
-from seedchip.rtl.accumulator import ROW_BITS, Accumulator
-from seedchip.rtl.dispatch import Dispatch
-from seedchip.rtl.fetch import PROGRAM_WORD_BITS, Fetch
-from seedchip.rtl.instruction_queue import InstructionQueue
-from seedchip.rtl.issue import Issue
 from seedchip.rtl.limits import check_slice
-from seedchip.rtl.line_memory import LineMemory
-from seedchip.rtl.load_engine import LoadEngine
-from seedchip.rtl.matrix_engine import MatrixEngine
+from seedchip.rtl.matrix.engine import MatrixEngine
+from seedchip.rtl.memory.accumulator import ROW_BITS, Accumulator
+from seedchip.rtl.memory.line_memory import LineMemory
+from seedchip.rtl.sequencer.dispatch import Dispatch
+from seedchip.rtl.sequencer.fetch import PROGRAM_WORD_BITS, Fetch
+from seedchip.rtl.sequencer.instruction_queue import InstructionQueue
+from seedchip.rtl.sequencer.issue import Issue
 from seedchip.rtl.signatures import ADDRESS_BITS, MEMORY_ADDRESS_BITS, MemoryBus
-from seedchip.rtl.store_engine import StoreEngine
-from seedchip.rtl.vector_engine import VectorEngine
+from seedchip.rtl.transfer.load_engine import LoadEngine
+from seedchip.rtl.transfer.store_engine import StoreEngine
+from seedchip.rtl.vector.engine import VectorEngine
 from seedchip.spec import ChipSpec
 
 CYCLE_BITS = 48

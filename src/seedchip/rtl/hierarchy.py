@@ -16,7 +16,7 @@ from amaranth.back import verilog
 from amaranth.hdl import Value
 from amaranth.lib import wiring
 
-SRAM_MODEL = Path(__file__).with_name("sram.v")
+SRAM_MODEL = Path(__file__).parent / "memory" / "sram.v"
 
 
 class SharedParts:

@@ -11,8 +11,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from seedchip.rtl.memory.sram import Sram
 from seedchip.rtl.signatures import ReadPort, WritePort
-from seedchip.rtl.sram import Sram
 
 
 class LineMemory(wiring.Component):

@@ -11,8 +11,8 @@ from amaranth.utils import ceil_log2
 
 from seedchip.isa import Load
 from seedchip.rtl.layout import instruction_layout
-from seedchip.rtl.run_walker import LOOPS, RunWalker
 from seedchip.rtl.signatures import ADDRESS_BITS, MEMORY_ADDRESS_BITS, WritePort
+from seedchip.rtl.transfer.run_walker import LOOPS, RunWalker
 from seedchip.spec import ChipSpec
 
 LAYOUT = instruction_layout(Load)

@@ -6,7 +6,7 @@ from amaranth import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from seedchip.rtl.float_format import FLOAT, is_nan, leading_zeros, shift_right_sticky, significand
+from seedchip.rtl.binary32.format import FLOAT, is_nan, leading_zeros, shift_right_sticky, significand
 
 CYCLES = 2
 

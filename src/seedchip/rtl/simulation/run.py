@@ -8,7 +8,7 @@ import numpy as np
 
 from seedchip.isa import Engine
 from seedchip.rtl.core import Fault
-from seedchip.rtl.verilator import build, load_library
+from seedchip.rtl.simulation.verilator import build, load_library
 from seedchip.spec import ChipSpec
 
 BAD_ADDRESS = 32

@@ -7,12 +7,12 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import ceil_log2
 
-from seedchip.rtl.accumulator import AccumulatorRead
+from seedchip.rtl.memory.accumulator import AccumulatorRead
 from seedchip.rtl.signatures import ReadPort, WritePort
-from seedchip.rtl.vector_execute import VectorExecute
-from seedchip.rtl.vector_plan import OPERANDS, PLAN, VECTOR, outside_slice, plan
-from seedchip.rtl.vector_reader import EXECUTE_AFTER, READ_CYCLES, VectorReader
-from seedchip.rtl.vector_result import VectorResult
+from seedchip.rtl.vector.execute import VectorExecute
+from seedchip.rtl.vector.plan import OPERANDS, PLAN, VECTOR, outside_slice, plan
+from seedchip.rtl.vector.reader import EXECUTE_AFTER, READ_CYCLES, VectorReader
+from seedchip.rtl.vector.result import VectorResult
 from seedchip.spec import ChipSpec
 
 

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from seedchip.rtl import hierarchy
-from seedchip.rtl.matrix_element import MatrixElement
+from seedchip.rtl.matrix.element import MatrixElement
 
 
 class WeightLine(data.StructLayout):

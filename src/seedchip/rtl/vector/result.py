@@ -8,11 +8,11 @@ from amaranth.lib.wiring import In, Out
 
 from seedchip.isa import ElementType
 from seedchip.rtl import hierarchy
-from seedchip.rtl.float_convert import CYCLES, FloatToInteger
-from seedchip.rtl.float_format import NAN, is_nan, less
-from seedchip.rtl.row_walker import RowWalker
+from seedchip.rtl.binary32.convert import CYCLES, FloatToInteger
+from seedchip.rtl.binary32.format import NAN, is_nan, less
 from seedchip.rtl.signatures import WritePort
-from seedchip.rtl.vector_plan import PLAN, VECTOR, element_bytes
+from seedchip.rtl.vector.plan import PLAN, VECTOR, element_bytes
+from seedchip.rtl.vector.row_walker import RowWalker
 from seedchip.spec import ChipSpec
 
 

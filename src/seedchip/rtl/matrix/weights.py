@@ -7,8 +7,8 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from seedchip.rtl.matrix_array import WeightLine
-from seedchip.rtl.matrix_tiles import MATMUL, TILE
+from seedchip.rtl.matrix.array import WeightLine
+from seedchip.rtl.matrix.tiles import MATMUL, TILE
 from seedchip.rtl.signatures import ADDRESS_BITS, ReadPort
 
 AHEAD_CYCLES, READ_CYCLES = 2, 2

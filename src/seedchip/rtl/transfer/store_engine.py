@@ -9,8 +9,8 @@ from amaranth.utils import ceil_log2
 
 from seedchip.isa import Store
 from seedchip.rtl.layout import instruction_layout
-from seedchip.rtl.run_walker import LOOPS, RunWalker
 from seedchip.rtl.signatures import MEMORY_ADDRESS_BITS, ReadPort
+from seedchip.rtl.transfer.run_walker import LOOPS, RunWalker
 from seedchip.spec import ChipSpec
 
 LAYOUT = instruction_layout(Store)

@@ -7,10 +7,10 @@ from amaranth.hdl import Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from seedchip.rtl.matrix_array import MatrixArray
-from seedchip.rtl.matrix_stream import ROW, MatrixStream
-from seedchip.rtl.matrix_tiles import MATMUL, MatrixTiles
-from seedchip.rtl.matrix_weights import MatrixWeights
+from seedchip.rtl.matrix.array import MatrixArray
+from seedchip.rtl.matrix.stream import ROW, MatrixStream
+from seedchip.rtl.matrix.tiles import MATMUL, MatrixTiles
+from seedchip.rtl.matrix.weights import MatrixWeights
 from seedchip.rtl.signatures import ReadPort
 from seedchip.spec import ChipSpec
 

@@ -12,13 +12,13 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from seedchip.isa.vector import BATCH
-from seedchip.rtl.accumulator import AccumulatorRead
-from seedchip.rtl.float_convert import CYCLES as CONVERT_CYCLES
-from seedchip.rtl.row_walker import RowWalker
+from seedchip.rtl.binary32.convert import CYCLES as CONVERT_CYCLES
+from seedchip.rtl.memory.accumulator import AccumulatorRead
 from seedchip.rtl.signatures import ReadPort
-from seedchip.rtl.vector_convert import VectorConvert
-from seedchip.rtl.vector_operand import VectorOperand
-from seedchip.rtl.vector_plan import OPERANDS, PLAN, VECTOR
+from seedchip.rtl.vector.convert import VectorConvert
+from seedchip.rtl.vector.operand import VectorOperand
+from seedchip.rtl.vector.plan import OPERANDS, PLAN, VECTOR
+from seedchip.rtl.vector.row_walker import RowWalker
 from seedchip.spec import ChipSpec
 
 PLACE = data.StructLayout({"index": 3, "odd_batch": 1})

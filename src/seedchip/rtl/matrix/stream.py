@@ -7,7 +7,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from seedchip.rtl.matrix_tiles import MATMUL, PIXEL_BITS, TILE
+from seedchip.rtl.matrix.tiles import MATMUL, PIXEL_BITS, TILE
 from seedchip.rtl.signatures import ADDRESS_BITS, ReadPort
 
 ROW = data.StructLayout({"valid": 1, "accumulator_row": 20, "overwrite": 1, "last": 1})

@@ -21,9 +21,9 @@ from seedchip.isa.vector import (
     SOURCE_PARAMETER,
 )
 from seedchip.rtl import hierarchy
-from seedchip.rtl.vector_lane import CYCLES, OPCODE, VectorLane
-from seedchip.rtl.vector_plan import OPERANDS, PLAN
-from seedchip.rtl.vector_reader import PLACE, OperandWrite, ParameterWrite
+from seedchip.rtl.vector.lane import CYCLES, OPCODE, VectorLane
+from seedchip.rtl.vector.plan import OPERANDS, PLAN
+from seedchip.rtl.vector.reader import PLACE, OperandWrite, ParameterWrite
 from seedchip.spec import ChipSpec
 
 MICRO_OP = data.StructLayout({"opcode": 6, "register": 5, "a": 7, "b": 7, "c": 7})

@@ -8,7 +8,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from seedchip.rtl import hierarchy
-from seedchip.rtl.float_convert import CYCLES, IntegerToFloat
+from seedchip.rtl.binary32.convert import CYCLES, IntegerToFloat
 from seedchip.spec import ChipSpec
 
 

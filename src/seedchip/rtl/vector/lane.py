@@ -8,11 +8,11 @@ from amaranth.lib.wiring import In, Out
 
 from seedchip.numerics.microop import MICRO_OPS
 from seedchip.rtl import hierarchy
-from seedchip.rtl.float_add import CYCLES as ADD_CYCLES
-from seedchip.rtl.float_add import FloatAdd
-from seedchip.rtl.float_format import MINUS_ZERO, NAN, ONE, is_nan, less
-from seedchip.rtl.float_multiply import CYCLES as MULTIPLY_CYCLES
-from seedchip.rtl.float_multiply import FloatMultiply
+from seedchip.rtl.binary32.add import CYCLES as ADD_CYCLES
+from seedchip.rtl.binary32.add import FloatAdd
+from seedchip.rtl.binary32.format import MINUS_ZERO, NAN, ONE, is_nan, less
+from seedchip.rtl.binary32.multiply import CYCLES as MULTIPLY_CYCLES
+from seedchip.rtl.binary32.multiply import FloatMultiply
 
 CYCLES = MULTIPLY_CYCLES + ADD_CYCLES
 OPERATIONS = ("mov", "add", "sub", "mul", "mad", "min", "max")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seedchip.program import verify_program
-from seedchip.rtl.lockstep import Lockstep, run_lockstep
+from seedchip.rtl.simulation.lockstep import Lockstep, run_lockstep
 from seedchip.simulator.driver import check_feeds, read_output, write_input
 
 if TYPE_CHECKING:

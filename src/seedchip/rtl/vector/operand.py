@@ -7,9 +7,9 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from seedchip.isa import OperandKind
-from seedchip.rtl.row_walker import RowWalker
 from seedchip.rtl.signatures import ADDRESS_BITS
-from seedchip.rtl.vector_plan import VECTOR, element_bytes
+from seedchip.rtl.vector.plan import VECTOR, element_bytes
+from seedchip.rtl.vector.row_walker import RowWalker
 from seedchip.spec import ChipSpec
 
 

@@ -6,7 +6,7 @@ from amaranth import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from seedchip.rtl.float_format import (
+from seedchip.rtl.binary32.format import (
     INFINITY,
     NAN,
     is_infinite,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seedchip.isa import WORD_BYTES, Engine, decode_program
-from seedchip.rtl.run import HardwareRun, run_hardware
+from seedchip.rtl.simulation.run import HardwareRun, run_hardware
 from seedchip.simulator.machine import Machine
 from seedchip.simulator.timing import Timeline, simulate
 from seedchip.spec import ChipSpec

@@ -7,8 +7,8 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from seedchip.rtl.matrix_stream import ROW
-from seedchip.rtl.sram import Sram
+from seedchip.rtl.matrix.stream import ROW
+from seedchip.rtl.memory.sram import Sram
 from seedchip.spec import ChipSpec
 
 ROW_BITS = 20

@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 
 from seedchip.isa import Engine
 from seedchip.rtl.layout import HEADER, NUM_ENGINES
-from seedchip.rtl.tracker import Tracker
+from seedchip.rtl.sequencer.tracker import Tracker
 from seedchip.spec import ChipSpec
 
 SEMAPHORE_BITS = 16

@@ -1,0 +1,1 @@
+"""IEEE-754 binary32 arithmetic, round to nearest even."""

@@ -1,0 +1,1 @@
+"""On-chip memories over one SRAM wrapper."""

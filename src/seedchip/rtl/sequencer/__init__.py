@@ -1,0 +1,1 @@
+"""From program bytes to starts: fetch, dispatch, queues, semaphores and locks."""

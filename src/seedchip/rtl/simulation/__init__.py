@@ -1,0 +1,1 @@
+"""The core as a compiled program beside the exact simulator."""
