@@ -48,6 +48,7 @@ docs: $(VENV)/.test
 	$(BIN)/python -m seedchip.numerics.manual
 	$(BIN)/python -m seedchip.frontend.manual
 	$(BIN)/python -m seedchip.zoo.manual
+	$(BIN)/python -m seedchip.rtl.host.manual
 	$(BIN)/python -m seedchip.report.manual > docs/03_reference/report.md
 
 clean:

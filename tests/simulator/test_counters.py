@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from random_instructions import SPEC, matmuls, transfers, vectors
 
 from seedchip.isa import Engine, Halt, Load, Matmul
+from seedchip.isa.causes import ENGINE_CAUSES
 from seedchip.simulator import simulate
 from seedchip.simulator.counters import busy_intervals, count_cycles, count_macs, count_traffic, fetched_bytes
 
@@ -42,6 +43,9 @@ def test_the_causes_of_every_engine_add_up_to_the_run(program):
     for causes in counted.values():
         assert min(causes.values()) >= 0
         assert sum(causes.values()) == line.cycles
+    for engine in Engine:
+        own = {cause.name.lower() for cause in ENGINE_CAUSES[engine]}
+        assert not any(count for cause, count in counted[engine.name.lower()].items() if cause not in own)
     assert counted["matrix"]["active"] * SPEC.macs_per_cycle == count_macs(program, SPEC)
     for engine in ("vector", "load", "store"):
         busy = sum(b for b, i in zip(line.busy, program, strict=True)

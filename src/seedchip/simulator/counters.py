@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from seedchip.isa import WORD_BYTES, Engine, Load, Matmul, Store
+from seedchip.isa.causes import Cause
 from seedchip.isa.dma import num_granules
 from seedchip.isa.matmul import tile_cycles
 
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
     from seedchip.simulator.timing import Timeline
     from seedchip.spec import ChipSpec
 
-CAUSES = ("active", "weights", "memory", "bank", "semaphore", "drain", "dispatch", "idle")
-"""See *Where every cycle went* in docs/03_reference/timing.md."""
+CAUSES = tuple(cause.name.lower() for cause in Cause)
 
 
 class Interval(NamedTuple):
