@@ -10,8 +10,11 @@ from random_slices import CODE_BYTES, RandomSlice
 from seedchip.compiler.microcode import assemble
 from seedchip.isa import Halt, Instruction, Load, Matmul, Store, Vector, encode_program
 from seedchip.numerics.expression import apply, argument
-from seedchip.rtl.simulation.lockstep import LockstepError, compare_times, run_lockstep
+from seedchip.rtl.simulation import lockstep
+from seedchip.rtl.simulation.events import Expectation
+from seedchip.rtl.simulation.lockstep import LockstepError, run_lockstep
 from seedchip.rtl.simulation.run import HardwareFault, run_hardware
+from seedchip.simulator.kernels import load as load_kernel
 from seedchip.simulator.timing import simulate
 
 A, W, MICRO, PARAMETERS, RESULT = 0x1000, 0x2000, 0x3000, 0x3800, 0x4000
@@ -155,16 +158,49 @@ def test_a_program_that_waits_for_ever_is_given_up():
         run_hardware(NANO, memory, 0, len(code) // 64, 1000)
 
 
-def test_the_first_difference_is_named():
+def test_an_event_at_another_cycle_is_named():
     program = [Load(run_bytes=64, write_banks=1), Load(run_bytes=64, write_banks=1), Halt()]
-    code = encode_program(program)
-    memory = np.zeros(4096, np.uint8)
-    memory[:len(code)] = np.frombuffer(code, np.uint8)
-    hardware = run_hardware(NANO, memory, 0, len(code) // 64, 1000)
     timeline = simulate(program, NANO)
-    compare_times(timeline, hardware, program)
+    trace = Expectation(program, timeline).trace
+    assert Expectation(program, timeline).difference(trace, timeline.cycles + 1) is None
+    assert Expectation(program, timeline).difference(trace[:-2], timeline.cycles + 1) == (
+        f"instruction 0 (load write_banks=0x1 run_bytes=64): the load engine completes it at cycle "
+        f"{timeline.completed[0]} on the simulator, not by cycle {timeline.cycles + 1} on the hardware")
     timeline.started[1] += 1
     timeline.completed[1] += 1
+    assert Expectation(program, timeline).difference(trace, timeline.cycles + 1) == (
+        "instruction 1 (load write_banks=0x1 run_bytes=64): the load engine starts it at cycle 74 on the simulator, at "
+        "cycle 73 on the hardware")
+
+
+def test_the_instruction_that_leaves_another_value_is_named(monkeypatch):
+    """The simulator's fill with 7 writes an 8 as its fourth byte; another fill and a store follow it."""
+    fill = Load(fill=1, fill_value=5, run_bytes=64, write_banks=1)
+    program = [fill, dataclasses.replace(fill, fill_value=7, local_address=256),
+               dataclasses.replace(fill, local_address=512, signal=1),
+               Store(local_address=256, run_bytes=16, memory_address=1024, wait_load=1, read_banks=1), Halt()]
+    memory, code = np.zeros(4096, np.uint8), encode_program(program)
+    run = run_lockstep(NANO, memory, code, 0)
+    correct = load_kernel._filler
+
+    def wrong(written, value):
+        def fill():
+            correct(written, value)()
+            written.reshape(-1)[3] += value == 7
+        return fill
+
+    monkeypatch.setattr(load_kernel, "_filler", wrong)
     with pytest.raises(LockstepError) as error:
-        compare_times(timeline, hardware, program)
-    assert str(error.value) == "instruction 1 (load) starts (load) at cycle 74 on the simulator, 73 on the hardware"
+        run_lockstep(NANO, memory, code, 0)
+    assert str(error.value) == (
+        "instruction 1 (load write_banks=0x1 local_address=0x100 run_bytes=64 fill=1 fill_value=7), which the load "
+        f"engine completes at cycle {run.timeline.completed[1]}, leaves 8 at scratchpad byte 0x103 on the simulator, 7 "
+        "on the hardware (1 differ)")
+
+
+def test_a_long_run_says_how_far_it_is(monkeypatch):
+    monkeypatch.setattr(lockstep, "SLICE_CYCLES", 40)
+    seen = []
+    program = [Load(run_bytes=640, write_banks=1), Halt()]
+    run = run_lockstep(NANO, np.zeros(4096, np.uint8), encode_program(program), 0, lambda *now: seen.append(now))
+    assert seen == [(min(40 * (i + 1), run.cycles), run.cycles) for i in range(-(-run.cycles // 40))]

@@ -28,7 +28,8 @@ struct Bench {
     Vcore core{&context};
     std::vector<Reply> replies = std::vector<Reply>(REPLY);
     std::vector<char> acknowledgements = std::vector<char>(ACKNOWLEDGE);
-    uint64_t cycle = 0;
+    uint64_t cycle = 0, fault = 0, events = 0;
+    uint64_t slot = 0, acknowledgement = 0;  // places in the two delay lines above
     uint64_t read_granules = 0, fetched_granules = 0, written_granules = 0;
 };
 
@@ -45,15 +46,9 @@ void step(Bench& b) {
 
 extern "C" {
 
-Bench* bench_new() { return new Bench; }
-
-void bench_free(Bench* b) { delete b; }
-
-// Run the program until the core is done or `limit` cycles have passed. Returns the core's fault bits.
-// trace: per event a 64-bit word, cycle << 16 | dispatched << 8 | completed << 4 | started; events beyond trace_size are
-// counted but not stored. result: cycles, number of events, granules read, fetched, written.
-uint64_t bench_run(Bench* b, uint8_t* memory, uint64_t memory_bytes, uint64_t program_address, uint32_t program_words,
-                   uint64_t limit, uint64_t* trace, uint64_t trace_size, uint64_t* result) {
+// A core at the end of its reset, about to run the program at `program_address`.
+Bench* bench_new(uint64_t program_address, uint32_t program_words) {
+    Bench* b = new Bench;
     Vcore& core = b->core;
     core.program_address = program_address;
     core.program_words = program_words;
@@ -68,8 +63,20 @@ uint64_t bench_run(Bench* b, uint8_t* memory, uint64_t memory_bytes, uint64_t pr
     }
     core.rst = 0;
     core.eval();
-    uint64_t fault = 0, events = 0;
-    uint64_t slot = 0, acknowledgement = 0;
+    return b;
+}
+
+void bench_free(Bench* b) { delete b; }
+
+// Go on until the core is done, or before cycle `limit`. Returns the core's fault bits.
+// trace: per event a 64-bit word, cycle << 16 | dispatched << 8 | completed << 4 | started; events beyond trace_size are
+// counted but not stored. result: cycles, number of events, granules read, fetched, written, done. Both are of the whole
+// run so far.
+uint64_t bench_run(Bench* b, uint8_t* memory, uint64_t memory_bytes, uint64_t limit, uint64_t* trace,
+                   uint64_t trace_size, uint64_t* result) {
+    Vcore& core = b->core;
+    uint64_t fault = b->fault, events = b->events;
+    uint64_t slot = b->slot, acknowledgement = b->acknowledgement;
     while (b->cycle < limit) {
         core.eval();
         uint32_t event = core.started | core.completed << 4 | core.dispatched << 8;
@@ -112,7 +119,11 @@ uint64_t bench_run(Bench* b, uint8_t* memory, uint64_t memory_bytes, uint64_t pr
         core.MEMORY(write_done) = b->acknowledgements[acknowledgement];
         b->cycle++;
     }
-    result[0] = core.cycles;
+    b->fault = fault;
+    b->events = events;
+    b->slot = slot;
+    b->acknowledgement = acknowledgement;
+    result[0] = core.done ? core.cycles : b->cycle;
     result[1] = events;
     result[2] = b->read_granules;
     result[3] = b->fetched_granules;

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from seedchip.isa import Engine
 from seedchip.rtl.core import Fault
 from seedchip.rtl.simulation.verilator import build, load_library
-from seedchip.spec import ChipSpec
+
+if TYPE_CHECKING:
+    from seedchip.spec import ChipSpec
 
 BAD_ADDRESS = 32
 """Bit of the harness beside the core's `Fault`: a transfer left the memory."""
+EVENT_BITS = 16
+"""Low bits of an entry of the trace: what happened. The cycle stands above them."""
+STARTED_BIT, COMPLETED_BIT, DISPATCHED_BIT = 0, 4, 8
+"""Places in an entry of the trace: a bit for each engine's start and completion, one for a dispatch."""
 
 
 class HardwareFault(RuntimeError):
@@ -38,38 +46,74 @@ class HardwareRun:
     """int32 [accumulator rows, matrix.columns]"""
 
 
+class CoreRun:
+    """One run of a program, cycle 0 next. A context: the core lives inside it.
+
+    ``memory`` (uint8, whole granules) is changed in place and must live as long. Raises `HardwareFault` when it or the
+    code is not made of whole granules, and the errors of `seedchip.rtl.simulation.verilator.build`.
+    """
+
+    def __init__(self, spec: ChipSpec, memory: np.ndarray, code_address: int, num_words: int) -> None:
+        granule = spec.memory.granule_bytes
+        if memory.dtype != np.uint8 or len(memory) % granule or code_address % granule:
+            raise HardwareFault(f"memory must be uint8 and whole granules of {granule} bytes, and the code must begin "
+                                f"at one, not {memory.dtype}, {len(memory)} bytes and byte {code_address}")
+        self.spec, self._memory = spec, memory
+        self._library = load_library(build(spec))
+        self._trace, self._result = np.zeros(4 * num_words + 16, np.uint64), np.zeros(6, np.uint64)
+        self._core = self._library.bench_new(code_address, num_words)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 traceback: TracebackType | None) -> None:
+        self._library.bench_free(self._core)
+        self._core = None
+
+    def advance(self, limit: int) -> bool:
+        """Go on to cycle ``limit``; True when the core is done before it. Raises `HardwareFault`."""
+        fault = self._library.bench_run(self._core, self._memory.ctypes.data, len(self._memory), limit,
+                                        self._trace.ctypes.data, len(self._trace), self._result.ctypes.data)
+        if fault:
+            names = [f.name.lower() for f in Fault if fault >> f & 1] + ["address"] * (fault >> BAD_ADDRESS & 1)
+            raise HardwareFault(f"the core stopped at cycle {self.cycles} with fault {', '.join(names)}")
+        return bool(self._result[5])
+
+    @property
+    def cycles(self) -> int:
+        """Cycles so far; of the whole run when the core is done."""
+        return int(self._result[0])
+
+    @property
+    def trace(self) -> np.ndarray:
+        """int64: the cycle << `EVENT_BITS` and the events of every cycle that had one, so far."""
+        return self._trace[:int(self._result[1])].astype(np.int64)
+
+    def finish(self) -> HardwareRun:
+        """Everything that can be seen after the core is done."""
+        spec = self.spec
+        scratchpad = np.zeros(spec.scratchpad.bytes, np.uint8)
+        sums = np.zeros((spec.accumulator_rows, spec.matrix.columns), np.int32)
+        self._library.bench_read(self._core, scratchpad.ctypes.data, spec.scratchpad.bytes // spec.line_bytes,
+                                 sums.ctypes.data, len(sums))
+        events = self.trace
+
+        def cycles_of(bit: int) -> list[int]:
+            return (events[events >> bit & 1 == 1] >> EVENT_BITS).tolist()
+
+        started, completed = ({e: cycles_of(first + e) for e in Engine} for first in (STARTED_BIT, COMPLETED_BIT))
+        read, fetched, written = (int(n) for n in self._result[2:5])
+        return HardwareRun(self.cycles, cycles_of(DISPATCHED_BIT), started, completed, read, fetched, written,
+                           scratchpad, sums)
+
+
 def run_hardware(spec: ChipSpec, memory: np.ndarray, code_address: int, num_words: int, limit: int) -> HardwareRun:
     """Run the ``num_words`` program words at ``code_address`` of ``memory`` (uint8, whole granules, changed in place).
 
     Raises `HardwareFault` when the core stops with a fault or has not ended after ``limit`` cycles.
     """
-    if memory.dtype != np.uint8 or len(memory) % spec.memory.granule_bytes or code_address % spec.memory.granule_bytes:
-        raise HardwareFault(f"memory must be uint8 and whole granules of {spec.memory.granule_bytes} bytes, and the "
-                            f"code must begin at one, not {memory.dtype}, {len(memory)} bytes and byte {code_address}")
-    library = load_library(build(spec))
-    trace, result = np.zeros(4 * num_words + 16, np.uint64), np.zeros(6, np.uint64)
-    scratchpad = np.zeros(spec.scratchpad.bytes, np.uint8)
-    sums = np.zeros((spec.accumulator_rows, spec.matrix.columns), np.int32)
-    bench = library.bench_new()
-    try:
-        fault = library.bench_run(bench, memory.ctypes.data, len(memory), code_address, num_words, limit,
-                                  trace.ctypes.data, len(trace), result.ctypes.data)
-        cycles, num_events, read, fetched, written, done = map(int, result)
-        if fault:
-            names = [f.name.lower() for f in Fault if fault >> f & 1] + ["address"] * (fault >> BAD_ADDRESS & 1)
-            raise HardwareFault(f"the core stopped at cycle {cycles} with fault {', '.join(names)}")
-        if not done:
+    with CoreRun(spec, memory, code_address, num_words) as run:
+        if not run.advance(limit):
             raise HardwareFault(f"the core has not ended after {limit} cycles")
-        library.bench_read(bench, scratchpad.ctypes.data, spec.scratchpad.bytes // spec.line_bytes,
-                           sums.ctypes.data, len(sums))
-    finally:
-        library.bench_free(bench)
-    events = trace[:num_events].astype(np.int64)
-
-    def cycles_of(bit: int) -> list[int]:
-        return [int(c) for c in events[events >> bit & 1 == 1] >> 16]
-
-    started, completed = ({e: cycles_of(first + e) for e in Engine} for first in (0, 4))
-    return HardwareRun(cycles, cycles_of(8), started, completed, read, fetched, written, scratchpad, sums)
-
-
+        return run.finish()
