@@ -9,6 +9,8 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out, connect
 
 from seedchip.isa import Engine
+from seedchip.isa.causes import COUNTER_BITS
+from seedchip.rtl.counters.engine_counter import COUNTS, EngineCounter
 from seedchip.rtl.limits import check_slice
 from seedchip.rtl.matrix.engine import MatrixEngine
 from seedchip.rtl.memory.accumulator import ROW_BITS, Accumulator
@@ -22,8 +24,6 @@ from seedchip.rtl.transfer.load_engine import LoadEngine
 from seedchip.rtl.transfer.store_engine import StoreEngine
 from seedchip.rtl.vector.engine import VectorEngine
 from seedchip.spec import ChipSpec
-
-CYCLE_BITS = 48
 
 
 class Fault(IntEnum):
@@ -44,11 +44,16 @@ class Fault(IntEnum):
     ACCUMULATOR = 8
 
 
+GRANULES = data.StructLayout(dict.fromkeys(("read", "fetched", "written"), COUNTER_BITS))
+"""Granules of memory: read by loads, by instruction fetches, and written."""
+
+
 class Core(wiring.Component):
     """Runs the program at ``program_address``, which is given before reset ends, from the first cycle after reset:
     cycle 0.
 
-    ``done`` comes with the run's ``cycles``, or with ``fault`` (bits of `Fault`). ``dispatched``, ``started`` and
+    ``done`` comes with the run's ``cycles``, or with ``fault`` (bits of `Fault`); ``counts`` (which add up to
+    ``cycles`` for every engine) and ``granules`` are whole one cycle later. ``dispatched``, ``started`` and
     ``completed`` (a bit for every engine) are strobes for the comparison with the simulator. After ``done`` the debug
     port reads scratchpad lines and accumulator rows, three cycles after their address.
     """
@@ -61,8 +66,10 @@ class Core(wiring.Component):
             "program_words": In(PROGRAM_WORD_BITS),
             "memory": Out(MemoryBus(spec.memory.granule_bytes)),
             "done": Out(1),
-            "cycles": Out(CYCLE_BITS),
+            "cycles": Out(COUNTER_BITS),
             "fault": Out(len(Fault)),
+            "counts": Out(COUNTS),
+            "granules": Out(GRANULES),
             "dispatched": Out(1),
             "started": Out(len(Engine)),
             "completed": Out(len(Engine)),
@@ -89,12 +96,13 @@ class Core(wiring.Component):
         conflicts = self._connect_memories(m, load, store, matrix, vector)
         faults = {Fault.OPCODE: dispatch.fault, Fault.ISSUE: issue.fault, Fault.LOAD: load.fault,
                   Fault.STORE: store.fault, Fault.MATRIX: matrix.fault, Fault.VECTOR: vector.fault, **conflicts}
-        fault, done, cycles = Signal(len(Fault)), Signal(), Signal(CYCLE_BITS)
+        fault, done, cycles = Signal(len(Fault)), Signal(), Signal(COUNTER_BITS)
         ended = dispatch.halted & ~issue.busy
         m.d.sync += fault.eq(fault | Cat(faults[f] for f in Fault))
         with m.If(~self.done):
             m.d.sync += cycles.eq(cycles + 1)
         m.d.sync += done.eq(self.done)
+        self._count(m, issue, engines)
         m.d.comb += [
             self.done.eq(done | ended | fault.any()), self.cycles.eq(cycles), self.fault.eq(fault),
             dispatch.stop.eq(self.done), issue.stop.eq(fault.any()), self.dispatched.eq(dispatch.dispatched),
@@ -120,6 +128,25 @@ class Core(wiring.Component):
                 start.complete.eq(unit.complete), unit.start.eq(start.start), unit.instruction.eq(queue.head),
                 self.started[engine].eq(start.start), self.completed[engine].eq(unit.complete),
             ]
+
+    def _count(self, m: Module, issue: Issue, engines: dict) -> None:
+        """Cycles by engine and cause, and granules."""
+        for engine, unit in engines.items():
+            name = engine.name.lower()
+            m.submodules[f"{name}_counter"] = counter = EngineCounter(engine)
+            start = getattr(issue, name)
+            m.d.comb += [
+                counter.counting.eq(~self.done), counter.queued.eq(start.valid), counter.tokens.eq(start.tokens),
+                counter.banks.eq(start.banks), counter.busy.eq(start.busy), counter.occupation.eq(unit.occupation),
+                self.counts[name].eq(counter.counts),
+            ]
+        bus, granules = self.memory, Signal(GRANULES)
+        read = bus.read_valid & ~bus.read_tag
+        m.d.sync += [
+            granules.read.eq(granules.read + read), granules.fetched.eq(granules.fetched + (bus.read_valid & ~read)),
+            granules.written.eq(granules.written + bus.write_valid),
+        ]
+        m.d.comb += self.granules.eq(granules)
 
     def _connect_port(self, m: Module, fetch: Fetch, load: LoadEngine, store: StoreEngine) -> None:
         """Who holds the memory port: fetch before store before load (the last two are told apart by the issue logic).

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import Out
 from amaranth.utils import ceil_log2
 
 ADDRESS_BITS = 24
 MEMORY_ADDRESS_BITS = 40
+
+OCCUPATION = data.StructLayout(dict.fromkeys(("active", "weights", "memory", "drain"), 1))
+"""What an engine does with the instruction that it has begun, one of `seedchip.isa.causes.Cause` at most; none when it
+could take, or waits for, the next one. Shown one cycle after the cycle of the rules."""
 
 
 class ReadPort(wiring.Signature):

@@ -11,7 +11,7 @@ from seedchip.rtl.matrix.array import MatrixArray
 from seedchip.rtl.matrix.stream import ROW, MatrixStream
 from seedchip.rtl.matrix.tiles import MATMUL, MatrixTiles
 from seedchip.rtl.matrix.weights import MatrixWeights
-from seedchip.rtl.signatures import ReadPort
+from seedchip.rtl.signatures import OCCUPATION, ReadPort
 from seedchip.spec import ChipSpec
 
 SUM_STAGES = 3
@@ -35,6 +35,7 @@ class MatrixEngine(wiring.Component):
             "ready": Out(1),
             "complete": Out(1),
             "fault": Out(1),
+            "occupation": Out(OCCUPATION),
             "activations": Out(ReadPort(rows)),
             "weights": Out(ReadPort(max(rows, columns))),
             "row": Out(ROW),
@@ -62,7 +63,8 @@ class MatrixEngine(wiring.Component):
             weights.instruction.eq(tiles.instruction), weights.tile.eq(tiles.tile),
             stream.begin.eq(begin), stream.instruction.eq(tiles.instruction), stream.tile.eq(tiles.tile),
             array.activations.eq(stream.activations), array.switch.eq(stream.switch), array.weights.eq(weights.line),
-            self.sums.eq(array.sums),
+            self.sums.eq(array.sums), self.occupation.active.eq(stream.streaming),
+            self.occupation.weights.eq(occupied & ~stream.streaming),
         ]
         with m.If(self.start):
             m.d.sync += occupied.eq(1)

@@ -18,7 +18,10 @@ SEMAPHORE_BITS = 16
 
 
 class EngineStart(wiring.Signature):
-    """Between the issue logic and an engine with its queue, seen from the issue logic."""
+    """Between the issue logic and an engine with its queue, seen from the issue logic.
+
+    ``tokens`` and ``banks`` tell the counters what the queue's head, if there is one, would not have to wait for.
+    """
 
     def __init__(self) -> None:
         super().__init__({
@@ -28,6 +31,8 @@ class EngineStart(wiring.Signature):
             "complete": In(1),
             "start": Out(1),
             "busy": Out(1),
+            "tokens": Out(1),
+            "banks": Out(1),
         })
 
 
@@ -87,6 +92,7 @@ class Issue(wiring.Component):
             taken = reduce(or_, (Mux(engines[i].start, trackers[i].start_banks, 0) for i in range(engine)), 0)
             free = ((others | taken) & tracker.start_banks) == 0
             port_free = ~(store.start & self.load_needs_port) if engine is Engine.LOAD else 1
+            m.d.comb += [mine.tokens.eq(enough[engine]), mine.banks.eq(free)]
             m.d.comb += mine.start.eq(mine.valid & mine.ready & enough[engine] & free & port_free & ~self.stop)
         m.d.comb += [
             self.busy.eq(Cat(*(t.busy for t in trackers), *(e.valid for e in engines)).any()),

@@ -132,8 +132,9 @@ uint64_t bench_run(Bench* b, uint8_t* memory, uint64_t memory_bytes, uint64_t li
     return fault | core.fault;
 }
 
-// Scratchpad and accumulators through the core's debug port, after the run.
-void bench_read(Bench* b, uint8_t* scratchpad, uint64_t num_lines, uint8_t* accumulator, uint64_t num_rows) {
+// Scratchpad and accumulators through the core's debug port, and its counters, after the run.
+void bench_read(Bench* b, uint8_t* scratchpad, uint64_t num_lines, uint8_t* accumulator, uint64_t num_rows,
+                uint8_t* counts) {
     Vcore& core = b->core;
     core.MEMORY(reply_valid) = 0;
     core.MEMORY(write_done) = 0;
@@ -149,5 +150,7 @@ void bench_read(Bench* b, uint8_t* scratchpad, uint64_t num_lines, uint8_t* accu
         }
         step(*b);
     }
+    std::memcpy(counts, bytes_of(core.counts), COUNTS);
+    std::memcpy(counts + COUNTS, bytes_of(core.granules), GRANULES);
 }
 }

@@ -13,6 +13,7 @@ import numpy as np
 
 from seedchip.isa import Halt, Instruction, decode_program, encode_program
 from seedchip.isa.assembler import format_instruction
+from seedchip.rtl.simulation.counts import differing_count, expected_counts
 from seedchip.rtl.simulation.events import Expectation
 from seedchip.rtl.simulation.run import CoreRun, HardwareFault, HardwareRun, run_hardware
 from seedchip.simulator.machine import Machine
@@ -63,8 +64,8 @@ def run_lockstep(spec: ChipSpec, memory: np.ndarray, code: bytes, code_address: 
                  watch: Watch | None = None) -> Lockstep:
     """Run ``code``, which lies at ``code_address``, on both machines, beginning with ``memory`` (uint8, left as it is).
 
-    On-chip memories begin as 0. Compares every dispatch, start and completion, the cycle count, and every byte of
-    memory, scratchpad and accumulators at the end. Raises `LockstepError` at the first difference.
+    On-chip memories begin as 0. Compares every dispatch, start and completion, the cycle count, every counter, and every
+    byte of memory, scratchpad and accumulators at the end. Raises `LockstepError` at the first difference.
     """
     memory = memory.copy()
     memory[code_address:code_address + len(code)] = np.frombuffer(code, np.uint8)
@@ -102,7 +103,10 @@ def _run_beside(trial: Trial, timeline: Timeline, watch: Watch | None) -> tuple[
         if not done or timeline.cycles != run.cycles:
             raise LockstepError(f"the program takes {timeline.cycles} cycles on the simulator, "
                                 f"{run.cycles if done else f'more than {run.cycles}'} on the hardware")
-        return run.finish(), memory
+        finished = run.finish()
+    if difference := differing_count(expected_counts(trial.program, trial.spec, timeline), finished.counts):
+        raise LockstepError(difference)
+    return finished, memory
 
 
 @dataclass(frozen=True)

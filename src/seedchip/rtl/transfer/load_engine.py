@@ -11,7 +11,7 @@ from amaranth.utils import ceil_log2
 
 from seedchip.isa import Load
 from seedchip.rtl.layout import instruction_layout
-from seedchip.rtl.signatures import ADDRESS_BITS, MEMORY_ADDRESS_BITS, WritePort
+from seedchip.rtl.signatures import ADDRESS_BITS, MEMORY_ADDRESS_BITS, OCCUPATION, WritePort
 from seedchip.rtl.transfer.run_walker import LOOPS, RunWalker
 from seedchip.spec import ChipSpec
 
@@ -36,6 +36,7 @@ class LoadEngine(wiring.Component):
             "busy": In(1),
             "complete": Out(1),
             "fault": Out(1),
+            "occupation": Out(OCCUPATION),
             "port_free": In(1),
             "port_held": Out(1),
             "request_valid": Out(1),
@@ -76,7 +77,8 @@ class LoadEngine(wiring.Component):
         reply, last = self._replies(m, walker, walker.active & ~filling, space)
         done = Signal()
         m.d.sync += done.eq(last)
-        m.d.comb += self.complete.eq(done | filled)
+        m.d.comb += [self.complete.eq(done | filled), self.occupation.active.eq(walker.active),
+                     self.occupation.drain.eq(filled)]
         fill_beat = walker.active & filling
         for port, chosen in ((self.scratchpad, 0), (self.parameter, 1)):
             m.d.comb += [

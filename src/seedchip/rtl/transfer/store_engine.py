@@ -9,7 +9,7 @@ from amaranth.utils import ceil_log2
 
 from seedchip.isa import Store
 from seedchip.rtl.layout import instruction_layout
-from seedchip.rtl.signatures import MEMORY_ADDRESS_BITS, ReadPort
+from seedchip.rtl.signatures import MEMORY_ADDRESS_BITS, OCCUPATION, ReadPort
 from seedchip.rtl.transfer.run_walker import LOOPS, RunWalker
 from seedchip.spec import ChipSpec
 
@@ -31,6 +31,7 @@ class StoreEngine(wiring.Component):
             "ready": Out(1),
             "complete": Out(1),
             "fault": Out(1),
+            "occupation": Out(OCCUPATION),
             "port_free": In(1),
             "port_held": Out(1),
             "scratchpad": Out(ReadPort(granule)),
@@ -56,7 +57,7 @@ class StoreEngine(wiring.Component):
             self.fault.eq(self.start & ((store.run_bytes == 0) | (store.count0 == 0) | (store.count1 == 0)
                                         | (store.count2 == 0))),
             self.scratchpad.valid.eq(walker.active), self.scratchpad.address.eq(walker.local_address),
-            self.scratchpad.count.eq(walker.count),
+            self.scratchpad.count.eq(walker.count), self.occupation.active.eq(walker.active),
         ]
         beat = Signal(data.StructLayout({"valid": 1, "last": 1, "offset": len(walker.offset),
                                          "count": ceil_log2(granule + 1), "granule": len(self.write_granule)}))

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import ceil_log2
 
 from seedchip.rtl.memory.accumulator import AccumulatorRead
-from seedchip.rtl.signatures import ReadPort, WritePort
+from seedchip.rtl.signatures import OCCUPATION, ReadPort, WritePort
 from seedchip.rtl.vector.execute import VectorExecute
 from seedchip.rtl.vector.plan import OPERANDS, PLAN, VECTOR, outside_slice, plan
 from seedchip.rtl.vector.reader import EXECUTE_AFTER, READ_CYCLES, VectorReader
@@ -28,6 +28,7 @@ class VectorEngine(wiring.Component):
             "ready": Out(1),
             "complete": Out(1),
             "fault": Out(1),
+            "occupation": Out(OCCUPATION),
             "scratchpad_read": Out(ReadPort(spec.line_bytes)),
             "scratchpad_write": Out(WritePort(spec.line_bytes)),
             "parameter": Out(ReadPort(2 * spec.line_bytes)),
@@ -109,6 +110,13 @@ class VectorEngine(wiring.Component):
             m.d.sync += behind.eq(facts.lead + EXECUTE_AFTER)
         with m.If(reader.ending):
             m.d.sync += drain.eq(facts.drain)
+        # Slots are taken from the cycle after the start to the reader's end, parameter lines included.
+        taking = Signal()
+        m.d.comb += [self.occupation.active.eq(taking), self.occupation.drain.eq(busy & ~taking)]
+        with m.If(self.start):
+            m.d.sync += taking.eq(1)
+        with m.Elif(reader.ending):
+            m.d.sync += taking.eq(0)
         with m.If(self.start):
             m.d.sync += busy.eq(1)
         with m.Elif(self.complete):

@@ -1,0 +1,1 @@
+"""What the core counts about itself."""
