@@ -64,7 +64,7 @@ def run_lockstep(spec: ChipSpec, memory: np.ndarray, code: bytes, code_address: 
                  watch: Watch | None = None) -> Lockstep:
     """Run ``code``, which lies at ``code_address``, on both machines, beginning with ``memory`` (uint8, left as it is).
 
-    On-chip memories begin as 0. Compares every dispatch, start and completion, the cycle count, every counter, and every
+    On-chip memories begin as 0. Compares every dispatch, start and completion, the cycle count, every counter and every
     byte of memory, scratchpad and accumulators at the end. Raises `LockstepError` at the first difference.
     """
     memory = memory.copy()
