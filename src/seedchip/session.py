@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from seedchip.build import Build, BuildOptions, build, build_with_host, is_program_file, program_inputs
+from seedchip.device import Body, Device, Say, check_body, open_device
 from seedchip.inputs import InputSpec
 from seedchip.program import Program, ProgramError, verify_program
 from seedchip.program import load as load_program
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from seedchip.partition import PartitionedDevice
     from seedchip.report import Report
-    from seedchip.simulator.device import SimulatedDevice
     from seedchip.simulator.timing import Timeline
 
 _ONNX_TYPES = {"float32": "float", "float64": "double", "float16": "float16", "bool": "bool"}
@@ -40,16 +40,20 @@ class NodeArg:
 
 
 class InferenceSession:
-    """A model on the exact simulator of a chip.
+    """A model on a chip: on its exact simulator, or (``device="rtl"``) on the hardware in lockstep with it.
 
     ``model`` is an ONNX model (a path or a `ModelProto`), a program file, or a `Program`. Construction compiles it;
     `run` gives its answers, `report` its costs. With ``host_fallback`` nodes that the chip refuses run in ONNX Runtime
-    (see `seedchip.partition`). Raises the errors of the chip description, the model and the program.
+    (see `seedchip.partition`). ``say`` is told what a long run does. Raises the errors of the chip description, the
+    model, the program and the device.
     """
 
     def __init__(self, model: str | os.PathLike[str] | onnx.ModelProto | Program, chip: str | ChipSpec = "micro", *,
-                 options: BuildOptions = _NO_OPTIONS, host_fallback: bool = False) -> None:
+                 options: BuildOptions = _NO_OPTIONS, host_fallback: bool = False, device: Body = "sim",
+                 say: Say | None = None) -> None:
         self.spec = load_chip(chip)
+        check_body(device, self.spec)
+        self._open: Callable[[Program, ChipSpec], Device] = partial(open_device, body=device, say=say)
         self.build: Build | None = None
         """graphs before and after quantisation; None for a program that came as such, and with nodes on the host"""
         self.partitioned: PartitionedDevice | None = None
@@ -120,16 +124,14 @@ class InferenceSession:
 
             found = build_with_host(model, self.spec, options)
             if found is not None:
-                self.partitioned = PartitionedDevice(found, self.spec)
+                self.partitioned = PartitionedDevice(found, self.spec, self._open)
                 return None
         self.build = build(model, self.spec, options)
         return self.build.program
 
     @cached_property
-    def _device(self) -> SimulatedDevice:
-        from seedchip.simulator.device import SimulatedDevice
-
-        return SimulatedDevice(self.program, self.spec)
+    def _device(self) -> Device:
+        return self._open(self.program, self.spec)
 
 
 def _holds_program(path: str | os.PathLike[str]) -> bool:

@@ -17,6 +17,7 @@ LAYERS = (
     ("frontend", "quantise", "compiler"),
     ("simulator",),
     ("rtl", "report", "inputs"),
+    ("device",),
     ("partition", "calibration"),
     ("build",),
     ("session",),

@@ -31,6 +31,13 @@ class Method(StrEnum):
     MSE = "mse"
 
 
+class Body(StrEnum):
+    """What a program runs on."""
+
+    SIM = "sim"
+    RTL = "rtl"
+
+
 ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL", help="An ONNX model, or a program file.")]
 ChipOption = Annotated[str, typer.Option("--chip", metavar="NAME|FILE", help="A shipped chip or a .toml file.")]
 ShapeOption = Annotated[list[str], typer.Option("--shape", metavar="NAME=N", help="Size of a symbolic dimension.")]
@@ -39,6 +46,8 @@ CalibrationOption = Annotated[Path | None, typer.Option(
     "--calibration", metavar="FOLDER|FILE.npz",
     help="Samples that fix the scales of activations; without them scales are found while running.")]
 MethodOption = Annotated[Method, typer.Option("--method", help="Clipping thresholds of calibrated scales.")]
+DeviceOption = Annotated[Body, typer.Option(
+    "--device", help="The exact simulator, or the hardware in lockstep with it: every bit and every cycle compared.")]
 HostFallbackOption = Annotated[bool, typer.Option(
     "--host-fallback", help="Run what the chip cannot compute in ONNX Runtime; the report lists it.")]
 MeanOption = Annotated[str, typer.Option(metavar="M[,M,M]", help="Subtracted from a picture's values in [0, 1].")]

@@ -22,6 +22,10 @@ class Steps:
         self._progress.update(self._task, description=text, advance=1 if self._begun else 0)
         self._begun = True
 
+    def say(self, text: str) -> None:
+        """How far the present step is."""
+        self._progress.update(self._task, description=text)
+
 
 @contextmanager
 def steps(total: int) -> Iterator[Steps]:

@@ -1,4 +1,4 @@
-"""`seedchip run`: compile a model, run it on the simulator, show its answers and what they cost."""
+"""`seedchip run`: compile a model, run it on the simulator or the hardware, show its answers and what they cost."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seedchip.cli.options import (
+    Body,
     CalibrationOption,
     ChipOption,
+    DeviceOption,
     HostFallbackOption,
     MeanOption,
     Method,
@@ -55,6 +57,7 @@ def run(
     std: StdOption = "1",
     tokenizer: TokenizerOption = None,
     host_fallback: HostFallbackOption = False,
+    device: DeviceOption = Body.SIM,
     timing_only: Annotated[bool, typer.Option("--timing-only", help="Count cycles; compute no values.")] = False,
     report_accuracy: Annotated[bool, typer.Option(
         "--report-accuracy", help="Signal to quantisation noise of every layer.")] = False,
@@ -62,11 +65,12 @@ def run(
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write the report as a web page.")] = None,
     trace: Annotated[Path | None, typer.Option("--trace", metavar="FILE", help="Write a trace for Perfetto.")] = None,
 ) -> None:
-    """Compile a model, run it on the exact simulator and report what it costs."""
+    """Compile a model, run it on the exact simulator or the hardware, and report what it costs."""
     reading = read_options(mean, std, tokenizer)
     options = build_options(precision, shape, (calibration, method), reading)
-    if timing_only and (inputs or report_accuracy):
-        raise typer.BadParameter("takes no --input and no --report-accuracy", param_hint="'--timing-only'")
+    if timing_only and (inputs or report_accuracy or device != Body.SIM):
+        raise typer.BadParameter("takes no --input, no --report-accuracy and no --device rtl",
+                                 param_hint="'--timing-only'")
     from rich.text import Text
 
     from seedchip.cli import answers
@@ -79,7 +83,8 @@ def run(
     with steps(4) as step:
         step(f"compiling {model.name}")
         try:
-            session = InferenceSession(model, chip, options=options, host_fallback=host_fallback)
+            session = InferenceSession(model, chip, options=options, host_fallback=host_fallback,
+                                       device=device.value, say=step.say)
         except UnsupportedOperator as refusal:
             raise UnsupportedOperator(str(refusal) if host_fallback else
                                       f"{refusal}; --host-fallback runs such nodes in ONNX Runtime") from None

