@@ -13,7 +13,7 @@ from seedchip.spec import ChipSpec
 MEMORY_BYTES = 1 << 16
 CODE_BYTES = 1 << 15
 """The program lies in the first half of these bytes, micro-programs in the second; data lies above."""
-OPERATIONS = ("mov", "add", "sub", "mul", "mad", "min", "max")
+OPERATIONS = tuple(MICRO_OPS)
 SPECIALS = np.array([
     0, 0x80000000, 1, 0x80000001, 0x007FFFFF, 0x00800000, 0x3F800000, 0xBF000000, 0x7F7FFFFF, 0x7F800000, 0xFF800000,
     0x7FC00000, 0xFFFFFFFF, 0x4B000001, 0x3F000001, 0xC2FF8000], np.uint32)

@@ -38,12 +38,14 @@ class IntegerToFloat(wiring.Component):
 
 
 class FloatToInteger(wiring.Component):
-    """``integer`` nearest to ``number``, saturated to 8 bits (``narrow``) or 32, two cycles later; NaN gives 0."""
+    """``integer`` nearest to ``number`` (with ``down`` the largest that is not above it), saturated to 8 bits
+    (``narrow``) or 32, two cycles later; NaN gives 0."""
 
     def __init__(self) -> None:
         super().__init__({
             "number": In(32),
             "narrow": In(1),
+            "down": In(1),
             "integer": Out(signed(32)),
         })
 
@@ -54,14 +56,15 @@ class FloatToInteger(wiring.Component):
         m.d.comb += above.eq(Mux(f.exponent < 125, 0, f.exponent - 125))
         shifted, huge = Signal(34, reset_less=True), Signal(reset_less=True)
         sign, nan, narrow = Signal(reset_less=True), Signal(reset_less=True), Signal(reset_less=True)
+        down = Signal(reset_less=True)
         # Significand at the top of 33 bits (2**31, and two bits below the point after the move), moved down.
         wide = Cat(Const(0, 9), significand(self.number))
-        down = Mux(above > 32, Const(0, 6), (32 - above)[:6])
+        places = Mux(above > 32, Const(0, 6), (32 - above)[:6])
         m.d.sync += [
-            shifted.eq(shift_right_sticky(m, wide, down)), huge.eq(f.exponent >= 158), sign.eq(f.sign),
-            nan.eq(is_nan(self.number)), narrow.eq(self.narrow),
+            shifted.eq(shift_right_sticky(m, wide, places)), huge.eq(f.exponent >= 158), sign.eq(f.sign),
+            nan.eq(is_nan(self.number)), narrow.eq(self.narrow), down.eq(self.down),
         ]
-        up = shifted[1] & (shifted[0] | shifted[2])
+        up = Mux(down, sign & shifted[:2].any(), shifted[1] & (shifted[0] | shifted[2]))
         size = Signal(32)
         m.d.comb += size.eq(shifted[2:] + up)
         limit = Mux(narrow, 1 << 7, 1 << 31)

@@ -40,7 +40,7 @@ def less(a: Value, b: Value) -> Value:
     """a < b for patterns that are not NaN; zeros are equal."""
     sign_a, sign_b, size_a, size_b = a[31], b[31], a[:31], b[:31]
     zeros = (size_a == 0) & (size_b == 0)
-    return Mux(sign_a == sign_b, Mux(sign_a, size_b < size_a, size_a < size_b), sign_a & ~zeros)
+    return Mux(sign_a == sign_b, (sign_a ^ (size_a < size_b)) & (size_a != size_b), sign_a & ~zeros)
 
 
 def leading_zeros(m: Module, x: Value) -> Value:
