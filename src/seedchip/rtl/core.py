@@ -141,10 +141,10 @@ class Core(wiring.Component):
                 self.counts[name].eq(counter.counts),
             ]
         bus, granules = self.memory, Signal(GRANULES)
-        read = bus.read_valid & ~bus.read_tag
+        read, fetched = (bus.read_valid & bus.read_ready & (bus.read_tag == tag) for tag in range(2))
         m.d.sync += [
-            granules.read.eq(granules.read + read), granules.fetched.eq(granules.fetched + (bus.read_valid & ~read)),
-            granules.written.eq(granules.written + bus.write_valid),
+            granules.read.eq(granules.read + read), granules.fetched.eq(granules.fetched + fetched),
+            granules.written.eq(granules.written + (bus.write_valid & bus.write_ready)),
         ]
         m.d.comb += self.granules.eq(granules)
 
@@ -162,9 +162,11 @@ class Core(wiring.Component):
             fetch.reply_valid.eq(bus.reply_valid & bus.reply_tag),
             load.reply_valid.eq(bus.reply_valid & ~bus.reply_tag),
             fetch.reply_data.eq(bus.reply_data), load.reply_data.eq(bus.reply_data),
+            bus.read_more.eq(Mux(fetch.request_valid, fetch.request_more, load.request_more)),
+            fetch.request_ready.eq(bus.read_ready), load.request_ready.eq(bus.read_ready),
             *(getattr(bus, name).eq(getattr(store, name))
-              for name in ("write_valid", "write_granule", "write_data", "write_mask", "write_last")),
-            store.write_done.eq(bus.write_done),
+              for name in ("write_valid", "write_granule", "write_data", "write_mask", "write_last", "write_more")),
+            store.write_ready.eq(bus.write_ready), store.write_done.eq(bus.write_done),
         ]
 
     def _connect_memories(self, m: Module, load: LoadEngine, store: StoreEngine, matrix: MatrixEngine,

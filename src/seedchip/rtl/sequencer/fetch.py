@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from seedchip.isa import WORD_BYTES
-from seedchip.rtl.signatures import MEMORY_ADDRESS_BITS
+from seedchip.rtl.signatures import MEMORY_ADDRESS_BITS, MORE_BITS, PAGE_BYTES
 from seedchip.spec import ChipSpec
 
 PROGRAM_WORD_BITS = 32
@@ -32,6 +32,8 @@ class Fetch(wiring.Component):
             "port_held": Out(1),
             "request_valid": Out(1),
             "request_granule": Out(MEMORY_ADDRESS_BITS - ceil_log2(granule)),
+            "request_more": Out(MORE_BITS),
+            "request_ready": In(1),
             "reply_valid": In(1),
             "reply_data": In(8 * granule),
             "word_valid": Out(1),
@@ -56,11 +58,14 @@ class Fetch(wiring.Component):
         m.d.comb += [
             size.eq(Mux(rest < block_words, rest, block_words)),
             self.start.eq(~under_way & self.port_free & (requested != self.program_words) & room),
-            self.port_held.eq(asking & (beats_left != 1)), self.request_valid.eq(asking),
+            self.port_held.eq(asking & ~((beats_left == 1) & self.request_ready)), self.request_valid.eq(asking),
         ]
         granule_index = Signal(len(self.request_granule), reset_less=True)
-        m.d.comb += self.request_granule.eq(granule_index)
-        with m.If(asking):
+        more_of_page = ~granule_index[:ceil_log2(PAGE_BYTES // granule)]
+        more = Mux(beats_left - 1 < more_of_page, beats_left - 1, more_of_page)
+        most = (1 << MORE_BITS) - 1
+        m.d.comb += [self.request_granule.eq(granule_index), self.request_more.eq(Mux(more < most, more, most))]
+        with m.If(asking & self.request_ready):
             m.d.sync += [granule_index.eq(granule_index + 1), beats_left.eq(beats_left - 1)]
             with m.If(beats_left == 1):
                 m.d.sync += asking.eq(0)

@@ -56,6 +56,7 @@ class Issue(wiring.Component):
         })
 
     def _in_flight(self, engine: Engine) -> int:
+        """How many started instructions are remembered. Transfers wait where memory is so late that there are more."""
         spec = self._spec
         if engine in (Engine.STORE, Engine.LOAD):
             return spec.memory.latency_cycles + 2
@@ -93,7 +94,8 @@ class Issue(wiring.Component):
             free = ((others | taken) & tracker.start_banks) == 0
             port_free = ~(store.start & self.load_needs_port) if engine is Engine.LOAD else 1
             m.d.comb += [mine.tokens.eq(enough[engine]), mine.banks.eq(free)]
-            m.d.comb += mine.start.eq(mine.valid & mine.ready & enough[engine] & free & port_free & ~self.stop)
+            room = tracker.room if engine in (Engine.STORE, Engine.LOAD) else 1
+            m.d.comb += mine.start.eq(mine.valid & mine.ready & enough[engine] & free & port_free & room & ~self.stop)
         m.d.comb += [
             self.busy.eq(Cat(*(t.busy for t in trackers), *(e.valid for e in engines)).any()),
             self.fault.eq(Cat(*wrong, *overflow).any()),

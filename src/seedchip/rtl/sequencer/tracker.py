@@ -14,6 +14,7 @@ class Tracker(wiring.Component):
 
     Instructions complete in order. ``held``, ``signal`` and ``busy`` already leave out the instruction that completes
     in this cycle (``complete``); one that starts (``start``) counts from the next cycle on.
+    ``room`` says that one more than now can be remembered.
     """
 
     def __init__(self, num_banks: int, num_signals: int, depth: int) -> None:
@@ -27,6 +28,7 @@ class Tracker(wiring.Component):
             "signal": Out(num_signals),
             "held": Out(num_banks),
             "busy": Out(1),
+            "room": Out(1),
         })
 
     def elaborate(self, platform: object) -> Module:
@@ -43,7 +45,8 @@ class Tracker(wiring.Component):
         with m.If(self.complete):
             m.d.comb += self.signal.eq(read.data[self._num_banks:])
         m.d.sync += [first.eq(first + self.complete), last.eq(last + self.start)]
-        m.d.comb += self.busy.eq((last - first)[:self._depth_log2] != self.complete)
+        in_flight = (last - first)[:self._depth_log2]
+        m.d.comb += [self.busy.eq(in_flight != self.complete), self.room.eq(in_flight != depth - 1)]
         for bank in range(self._num_banks):
             count = Signal(self._depth_log2, name=f"count_{bank}")
             left = Signal(self._depth_log2, name=f"left_{bank}")

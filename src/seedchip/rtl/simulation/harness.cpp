@@ -1,13 +1,15 @@
 // Drives the Verilated core: clock, reset, and the external memory of docs/03_reference/timing.md.
 //
 // Granule reads are answered REPLY cycles after their request, a store's last granule is acknowledged ACKNOWLEDGE cycles
-// after it came. Both follow from memory.latency_cycles; see seedchip.rtl.verilator.
+// after it came. Both follow from memory.latency_cycles; see seedchip.rtl.simulation.verilator. With Stalls memory is not
+// always ready and answers after random times.
 #include "Vcore.h"
 #include "verilated.h"
 
 #include <cstdint>
 #include <cstring>
-#include <vector>
+#include <deque>
+#include <random>
 
 // Verilator writes the port memory__x as memory___05Fx.
 #define MEMORY(port) memory___05F##port
@@ -15,23 +17,71 @@
 namespace {
 
 constexpr uint64_t kDebugCycles = 3;  // from an address at the debug port to its data
-constexpr uint64_t kBadAddress = 1ull << 32;  // beside the core's own fault bits: the memory ends before the address
+// Beside the core's own fault bits.
+constexpr uint64_t kBadAddress = 1ull << 32;  // the memory ends before the address
+constexpr uint64_t kUnstable = 1ull << 33;    // a request changed before it was taken
+constexpr uint64_t kBrokenPromise = 1ull << 34;  // a granule is not the one that `more` announced
+constexpr uint64_t kPage = 4096;
 
 struct Reply {
+    uint64_t due;
+    uint64_t granule;
+    bool tag;
+};
+
+// What the core asks for or writes in one cycle, without the data.
+struct Request {
     bool valid = false;
     bool tag = false;
     uint64_t granule = 0;
+    uint32_t more = 0;
+    bool operator==(const Request& o) const {
+        return valid == o.valid && tag == o.tag && granule == o.granule && more == o.more;
+    }
+};
+
+// Checks the rules of the bus for one direction: requests stay until they are taken and do what they announced.
+struct BusRules {
+    Request waiting, last;
+    uint64_t check(const Request& request, bool ready) {
+        uint64_t fault = waiting.valid && !(waiting == request) ? kUnstable : 0;
+        waiting = request;
+        waiting.valid = request.valid && !ready;
+        if (!request.valid || !ready) return fault;
+        if (last.valid && last.more) {
+            bool next = request.granule == last.granule + 1 && request.tag == last.tag;
+            if (!next || request.granule * GRANULE % kPage == 0 || (request.more != last.more - 1 && last.more != 255))
+                fault |= kBrokenPromise;
+        }
+        last = request;
+        return fault;
+    }
+};
+
+// Memory that is late: `seed` and, out of 256, how often it is not ready to read and to write; delays are in [1, longest].
+struct Stalls {
+    uint32_t seed, read_wait, write_wait, longest;
 };
 
 struct Bench {
     VerilatedContext context;
     Vcore core{&context};
-    std::vector<Reply> replies = std::vector<Reply>(REPLY);
-    std::vector<char> acknowledgements = std::vector<char>(ACKNOWLEDGE);
+    std::deque<Reply> replies;
+    std::deque<uint64_t> acknowledgements;
+    BusRules reads, writes;
+    bool late = false;
+    Stalls stalls{};
+    std::mt19937 random;
     uint64_t cycle = 0, fault = 0, events = 0;
-    uint64_t slot = 0, acknowledgement = 0;  // places in the two delay lines above
     uint64_t read_granules = 0, fetched_granules = 0, written_granules = 0;
 };
+
+// The cycle of an answer that comes `delay` cycles from now, or after a random time, but later than cycle `before`.
+uint64_t due(Bench& b, uint64_t delay, uint64_t before) {
+    if (!b.late) return b.cycle + delay;
+    uint64_t cycle = b.cycle + 1 + b.random() % b.stalls.longest;
+    return cycle > before ? cycle : before + 1;
+}
 
 // Ports of up to 64 bits are integers, wider ones arrays of words: both are little-endian bytes.
 template <typename Port> uint8_t* bytes_of(Port& port) { return reinterpret_cast<uint8_t*>(&port); }
@@ -46,15 +96,23 @@ void step(Bench& b) {
 
 extern "C" {
 
-// A core at the end of its reset, about to run the program at `program_address`.
-Bench* bench_new(uint64_t program_address, uint32_t program_words) {
+// A core at the end of its reset, about to run the program at `program_address`. `stalls` is null for the memory of the
+// timing rules.
+Bench* bench_new(uint64_t program_address, uint32_t program_words, const Stalls* stalls) {
     Bench* b = new Bench;
+    if (stalls) {
+        b->late = true;
+        b->stalls = *stalls;
+        b->random.seed(stalls->seed);
+    }
     Vcore& core = b->core;
     core.program_address = program_address;
     core.program_words = program_words;
     core.rst = 1;
     core.MEMORY(reply_valid) = 0;
     core.MEMORY(write_done) = 0;
+    core.MEMORY(read_ready) = 1;
+    core.MEMORY(write_ready) = 1;
     core.clk = 0;
     core.eval();
     for (int i = 0; i < 3; i++) {
@@ -76,8 +134,11 @@ uint64_t bench_run(Bench* b, uint8_t* memory, uint64_t memory_bytes, uint64_t li
                    uint64_t trace_size, uint64_t* result) {
     Vcore& core = b->core;
     uint64_t fault = b->fault, events = b->events;
-    uint64_t slot = b->slot, acknowledgement = b->acknowledgement;
     while (b->cycle < limit) {
+        if (b->late) {
+            core.MEMORY(read_ready) = b->random() % 256 >= b->stalls.read_wait;
+            core.MEMORY(write_ready) = b->random() % 256 >= b->stalls.write_wait;
+        }
         core.eval();
         uint32_t event = core.started | core.completed << 4 | core.dispatched << 8;
         if (event) {
@@ -85,20 +146,20 @@ uint64_t bench_run(Bench* b, uint8_t* memory, uint64_t memory_bytes, uint64_t li
             events++;
         }
         if (core.done) break;
-        // The request of this cycle is answered REPLY cycles later; what comes out of the line now goes in next cycle.
-        Reply request;
-        request.valid = core.MEMORY(read_valid);
-        request.tag = core.MEMORY(read_tag);
-        request.granule = core.MEMORY(read_granule);
-        if (request.valid) {
-            (request.tag ? b->fetched_granules : b->read_granules)++;
-            if ((request.granule + 1) * GRANULE > memory_bytes) fault |= kBadAddress;
+        Request read{bool(core.MEMORY(read_valid)), bool(core.MEMORY(read_tag)), core.MEMORY(read_granule),
+                     core.MEMORY(read_more)};
+        fault |= b->reads.check(read, core.MEMORY(read_ready));
+        if (read.valid && core.MEMORY(read_ready)) {
+            (read.tag ? b->fetched_granules : b->read_granules)++;
+            if ((read.granule + 1) * GRANULE > memory_bytes) fault |= kBadAddress;
+            uint64_t before = b->replies.empty() ? 0 : b->replies.back().due;
+            b->replies.push_back({due(*b, REPLY, before), read.granule, read.tag});
         }
-        b->replies[slot] = request;
-        b->acknowledgements[acknowledgement] = core.MEMORY(write_valid) && core.MEMORY(write_last);
-        if (core.MEMORY(write_valid)) {
+        Request write{bool(core.MEMORY(write_valid)), false, core.MEMORY(write_granule), core.MEMORY(write_more)};
+        fault |= b->writes.check(write, core.MEMORY(write_ready));
+        if (write.valid && core.MEMORY(write_ready)) {
             b->written_granules++;
-            uint64_t start = core.MEMORY(write_granule) * GRANULE;
+            uint64_t start = write.granule * GRANULE;
             if (start + GRANULE > memory_bytes) {
                 fault |= kBadAddress;
             } else {
@@ -107,22 +168,28 @@ uint64_t bench_run(Bench* b, uint8_t* memory, uint64_t memory_bytes, uint64_t li
                 for (int i = 0; i < GRANULE; i++)
                     if (mask[i / 8] >> (i % 8) & 1) memory[start + i] = data[i];
             }
+            if (core.MEMORY(write_last)) {
+                uint64_t before = b->acknowledgements.empty() ? 0 : b->acknowledgements.back();
+                b->acknowledgements.push_back(due(*b, ACKNOWLEDGE, before));
+            }
         }
         if (fault) break;
-        slot = slot + 1 == REPLY ? 0 : slot + 1;
-        acknowledgement = acknowledgement + 1 == ACKNOWLEDGE ? 0 : acknowledgement + 1;
         step(*b);
-        const Reply& reply = b->replies[slot];
-        core.MEMORY(reply_valid) = reply.valid;
-        core.MEMORY(reply_tag) = reply.tag;
-        if (reply.valid) std::memcpy(bytes_of(core.MEMORY(reply_data)), memory + reply.granule * GRANULE, GRANULE);
-        core.MEMORY(write_done) = b->acknowledgements[acknowledgement];
         b->cycle++;
+        bool replies = !b->replies.empty() && b->replies.front().due == b->cycle;
+        core.MEMORY(reply_valid) = replies;
+        if (replies) {
+            const Reply& reply = b->replies.front();
+            core.MEMORY(reply_tag) = reply.tag;
+            std::memcpy(bytes_of(core.MEMORY(reply_data)), memory + reply.granule * GRANULE, GRANULE);
+            b->replies.pop_front();
+        }
+        bool acknowledged = !b->acknowledgements.empty() && b->acknowledgements.front() == b->cycle;
+        core.MEMORY(write_done) = acknowledged;
+        if (acknowledged) b->acknowledgements.pop_front();
     }
     b->fault = fault;
     b->events = events;
-    b->slot = slot;
-    b->acknowledgement = acknowledgement;
     result[0] = core.done ? core.cycles : b->cycle;
     result[1] = events;
     result[2] = b->read_granules;

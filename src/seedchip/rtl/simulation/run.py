@@ -16,8 +16,9 @@ from seedchip.rtl.simulation.verilator import build, load_library
 if TYPE_CHECKING:
     from seedchip.spec import ChipSpec
 
-BAD_ADDRESS = 32
-"""Bit of the harness beside the core's `Fault`: a transfer left the memory."""
+HARNESS_FAULTS = {32: "address", 33: "unstable request", 34: "broken announcement"}
+"""Bits of the harness beside the core's `Fault`: a transfer left the memory, a request changed before it was taken, a
+granule was not the one that the bus had announced (`seedchip.rtl.signatures.MemoryBus`)."""
 EVENT_BITS = 16
 """Low bits of an entry of the trace: what happened. The cycle stands above them."""
 STARTED_BIT, COMPLETED_BIT, DISPATCHED_BIT = 0, 4, 8
@@ -26,6 +27,24 @@ STARTED_BIT, COMPLETED_BIT, DISPATCHED_BIT = 0, 4, 8
 
 class HardwareFault(RuntimeError):
     """The core stopped, or did not come to an end; the sentence says why."""
+
+
+@dataclass(frozen=True)
+class Stalls:
+    """Memory that is not on time: results must stay the same, cycles do not."""
+
+    seed: int
+    read_wait: float = 0.5
+    """probability of a cycle in which memory takes no request"""
+    write_wait: float = 0.5
+    """probability of a cycle in which memory takes no granule to be written"""
+    longest: int = 100
+    """cycles; replies and acknowledgements come after a random delay of 1 to so many, in order"""
+
+    def packed(self) -> np.ndarray:
+        """uint32 [4], as harness.cpp takes them."""
+        waits = (min(255, round(256 * wait)) for wait in (self.read_wait, self.write_wait))
+        return np.array([self.seed, *waits, self.longest], np.uint32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,11 +71,13 @@ class HardwareRun:
 class CoreRun:
     """One run of a program, cycle 0 next. A context: the core lives inside it.
 
-    ``memory`` (uint8, whole granules) is changed in place and must live as long. Raises `HardwareFault` when it or the
-    code is not made of whole granules, and the errors of `seedchip.rtl.simulation.verilator.build`.
+    ``memory`` (uint8, whole granules) is changed in place and must live as long; it is late with ``stalls``. Raises
+    `HardwareFault` when it or the code is not made of whole granules, and the errors of
+    `seedchip.rtl.simulation.verilator.build`.
     """
 
-    def __init__(self, spec: ChipSpec, memory: np.ndarray, code_address: int, num_words: int) -> None:
+    def __init__(self, spec: ChipSpec, memory: np.ndarray, code_address: int, num_words: int,
+                 stalls: Stalls | None = None) -> None:
         granule = spec.memory.granule_bytes
         if memory.dtype != np.uint8 or len(memory) % granule or code_address % granule:
             raise HardwareFault(f"memory must be uint8 and whole granules of {granule} bytes, and the code must begin "
@@ -64,7 +85,8 @@ class CoreRun:
         self.spec, self._memory = spec, memory
         self._library = load_library(build(spec))
         self._trace, self._result = np.zeros(4 * num_words + 16, np.uint64), np.zeros(6, np.uint64)
-        self._core = self._library.bench_new(code_address, num_words)
+        late = None if stalls is None else stalls.packed()
+        self._core = self._library.bench_new(code_address, num_words, None if late is None else late.ctypes.data)
 
     def __enter__(self) -> Self:
         return self
@@ -79,7 +101,8 @@ class CoreRun:
         fault = self._library.bench_run(self._core, self._memory.ctypes.data, len(self._memory), limit,
                                         self._trace.ctypes.data, len(self._trace), self._result.ctypes.data)
         if fault:
-            names = [f.name.lower() for f in Fault if fault >> f & 1] + ["address"] * (fault >> BAD_ADDRESS & 1)
+            names = [f.name.lower() for f in Fault if fault >> f & 1]
+            names += [name for bit, name in HARNESS_FAULTS.items() if fault >> bit & 1]
             raise HardwareFault(f"the core stopped at cycle {self.cycles} with fault {', '.join(names)}")
         return bool(self._result[5])
 
@@ -112,12 +135,14 @@ class CoreRun:
                            scratchpad, sums, unpack_counts(counts))
 
 
-def run_hardware(spec: ChipSpec, memory: np.ndarray, code_address: int, num_words: int, limit: int) -> HardwareRun:
+def run_hardware(spec: ChipSpec, memory: np.ndarray, code_address: int, num_words: int, limit: int,
+                 stalls: Stalls | None = None) -> HardwareRun:
     """Run the ``num_words`` program words at ``code_address`` of ``memory`` (uint8, whole granules, changed in place).
 
-    Raises `HardwareFault` when the core stops with a fault or has not ended after ``limit`` cycles.
+    Memory keeps the times of docs/03_reference/timing.md, or comes late with ``stalls``. Raises `HardwareFault` when
+    the core stops with a fault or has not ended after ``limit`` cycles.
     """
-    with CoreRun(spec, memory, code_address, num_words) as run:
+    with CoreRun(spec, memory, code_address, num_words, stalls) as run:
         if not run.advance(limit):
             raise HardwareFault(f"the core has not ended after {limit} cycles")
         return run.finish()

@@ -11,7 +11,7 @@ from amaranth.utils import ceil_log2
 
 from seedchip.isa import Load
 from seedchip.rtl.layout import instruction_layout
-from seedchip.rtl.signatures import ADDRESS_BITS, MEMORY_ADDRESS_BITS, OCCUPATION, WritePort
+from seedchip.rtl.signatures import ADDRESS_BITS, MEMORY_ADDRESS_BITS, MORE_BITS, OCCUPATION, WritePort
 from seedchip.rtl.transfer.run_walker import LOOPS, RunWalker
 from seedchip.spec import ChipSpec
 
@@ -21,8 +21,9 @@ LAYOUT = instruction_layout(Load)
 class LoadEngine(wiring.Component):
     """Requests a granule a cycle; what is to happen to each reply waits in a queue until the reply is there.
 
-    ``request_valid`` (granule ``request_granule``) in cycle t + 1 + k belongs to beat k; the reply's bytes are
-    written one cycle after it came. A fill writes a line a cycle and uses the memory port not at all.
+    Taken at once, ``request_valid`` (granule ``request_granule``) in cycle t + 1 + k belongs to beat k; the reply's
+    bytes are written one cycle after it came. Requests wait while the queue is full, which it never is when replies
+    come within the chip's latency. A fill writes a line a cycle and uses the memory port not at all.
     """
 
     def __init__(self, spec: ChipSpec) -> None:
@@ -41,6 +42,8 @@ class LoadEngine(wiring.Component):
             "port_held": Out(1),
             "request_valid": Out(1),
             "request_granule": Out(MEMORY_ADDRESS_BITS - ceil_log2(granule)),
+            "request_more": Out(MORE_BITS),
+            "request_ready": In(1),
             "reply_valid": In(1),
             "reply_data": In(8 * granule),
             "scratchpad": Out(WritePort(spec.line_bytes)),
@@ -63,7 +66,7 @@ class LoadEngine(wiring.Component):
             self.needs_port.eq(~load.fill),
             self.ready.eq(~(self.busy & (load.fill != was_fill))
                           & Mux(load.fill, ~filling, self.port_free & ~filling)),
-            self.port_held.eq(walker.active & ~walker.last & ~filling),
+            self.port_held.eq(walker.active & ~(walker.last & walker.step) & ~filling),
             self.fault.eq(self.start & (load.gather | (load.run_bytes == 0) | (load.count0 == 0) | (load.count1 == 0)
                                         | (load.count2 == 0))),
         ]
@@ -77,7 +80,7 @@ class LoadEngine(wiring.Component):
         reply, last = self._replies(m, walker, walker.active & ~filling, space)
         done = Signal()
         m.d.sync += done.eq(last)
-        m.d.comb += [self.complete.eq(done | filled), self.occupation.active.eq(walker.active),
+        m.d.comb += [self.complete.eq(done | filled), self.occupation.active.eq(walker.active & walker.step),
                      self.occupation.drain.eq(filled)]
         fill_beat = walker.active & filling
         for port, chosen in ((self.scratchpad, 0), (self.parameter, 1)):
@@ -93,16 +96,20 @@ class LoadEngine(wiring.Component):
         """Send requests; give each reply, its first byte moved to the front, the place that it is to be written to."""
         spec = self._spec
         granule = spec.memory.granule_bytes
-        depth = 1 << ceil_log2(spec.memory.latency_cycles + 1)
+        index_bits = ceil_log2(spec.memory.latency_cycles + 1)
+        depth = 1 << index_bits
         fate = data.StructLayout({"address": ADDRESS_BITS, "offset": len(walker.offset),
                                   "count": ceil_log2(granule + 1), "space": 1, "last": 1})
         m.submodules.fates = fates = Memory(shape=fate, depth=depth, init=[])
         write, read = fates.write_port(), fates.read_port(domain="comb")
-        first, last = Signal(range(depth)), Signal(range(depth))
-        m.d.sync += [last.eq(last + request), first.eq(first + self.reply_valid)]
+        first, last = Signal(index_bits + 1), Signal(index_bits + 1)
+        taken = self.request_valid & self.request_ready
+        m.d.sync += [last.eq(last + taken), first.eq(first + self.reply_valid)]
         m.d.comb += [
-            self.request_valid.eq(request), self.request_granule.eq(walker.memory_address >> ceil_log2(granule)),
-            write.en.eq(request), write.addr.eq(last), read.addr.eq(first),
+            self.request_valid.eq(request & ((last - first)[:index_bits + 1] != depth)),
+            self.request_granule.eq(walker.memory_address >> ceil_log2(granule)), self.request_more.eq(walker.more),
+            walker.step.eq(taken | ~request),
+            write.en.eq(taken), write.addr.eq(last[:index_bits]), read.addr.eq(first[:index_bits]),
             write.data.address.eq(walker.local_address), write.data.offset.eq(walker.offset),
             write.data.count.eq(walker.count), write.data.space.eq(space), write.data.last.eq(walker.last),
         ]

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from amaranth import Module, Mux, Signal, signed
+from amaranth.hdl import Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from seedchip.rtl.signatures import ADDRESS_BITS, MEMORY_ADDRESS_BITS
+from seedchip.rtl.signatures import ADDRESS_BITS, MEMORY_ADDRESS_BITS, MORE_BITS, PAGE_BYTES
 
 LOOPS = range(3)
 
 
 class RunWalker(wiring.Component):
-    """Walks the loops of `Load` and `Store`; beat k of an instruction that starts at t is shown in cycle t + 1 + k.
+    """Walks the loops of `Load` and `Store`; beats are taken one by one.
+
+    When all are taken at once, beat k of an instruction that starts at t is shown in cycle t + 1 + k.
 
     A beat is the part of a run inside one memory granule: ``count`` bytes, the first ``offset`` bytes into granule
-    ``memory_address``. With ``fill`` memory is left out and a beat is a scratchpad line's length of a run.
-    ``last`` marks the final beat; the next instruction may start in that cycle.
+    ``memory_address``; the walker goes on to the next beat when ``step`` takes this one. ``more`` says how many of the
+    following beats are the following granules of the same run and page (`seedchip.rtl.signatures.MemoryBus`). With
+    ``fill`` memory is left out and a beat is a scratchpad line's length of a run.
+    ``last`` marks the final beat; the next instruction may start in the cycle that takes it.
     """
 
     def __init__(self, granule_bytes: int, line_bytes: int) -> None:
@@ -31,12 +36,14 @@ class RunWalker(wiring.Component):
             **{f"memory_stride{i}": In(signed(32)) for i in LOOPS},
             **{f"local_stride{i}": In(signed(ADDRESS_BITS)) for i in LOOPS},
             "fill": In(1),
+            "step": In(1),
             "active": Out(1),
             "last": Out(1),
             "memory_address": Out(MEMORY_ADDRESS_BITS),
             "local_address": Out(ADDRESS_BITS),
             "offset": Out(range(granule_bytes)) if granule_bytes > 1 else Out(1),
             "count": Out(range(line_bytes + 1)),
+            "more": Out(MORE_BITS),
         })
 
     def elaborate(self, platform: object) -> Module:
@@ -58,8 +65,9 @@ class RunWalker(wiring.Component):
         ]
         run_last = left <= piece
         ends = [done[i] + 1 == bound[f"count{i}"] for i in LOOPS]
-        m.d.comb += self.last.eq(self.active & run_last & ends[0] & ends[1] & ends[2])
-        with m.If(self.active):
+        m.d.comb += [self.last.eq(self.active & run_last & ends[0] & ends[1] & ends[2]),
+                     self.more.eq(self._more(left - self.count))]
+        with m.If(self.active & self.step):
             with m.If(~run_last):
                 m.d.sync += [memory.eq(memory + self.count), local.eq(local + self.count), left.eq(left - self.count)]
             with m.Else():
@@ -73,6 +81,15 @@ class RunWalker(wiring.Component):
             m.d.sync += [s.eq(self.start_local) for s in (local, *local_base)]
             m.d.sync += [*(d.eq(0) for d in done), left.eq(self.run_bytes), fill.eq(self.fill), self.active.eq(1)]
         return m
+
+    def _more(self, rest: Value) -> Value:
+        """Granules behind this one that run (``rest`` bytes of it) and page still hold."""
+        granule_log2 = ceil_log2(self._granule_bytes)
+        of_run = (rest + self._granule_bytes - 1)[granule_log2:20]
+        of_page = ~self.memory_address[granule_log2:ceil_log2(PAGE_BYTES)]
+        most = (1 << MORE_BITS) - 1
+        of_both = Mux(of_run < of_page, of_run, of_page)
+        return Mux(of_both < most, of_both, most)
 
     @staticmethod
     def _next_run(m: Module, ends: list, done: list, bound: dict, spaces: list) -> None:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from amaranth import Cat, Const, Module, Signal
+from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from seedchip.isa import Store
 from seedchip.rtl.layout import instruction_layout
-from seedchip.rtl.signatures import MEMORY_ADDRESS_BITS, OCCUPATION, ReadPort
+from seedchip.rtl.signatures import MEMORY_ADDRESS_BITS, MORE_BITS, OCCUPATION, ReadPort
 from seedchip.rtl.transfer.run_walker import LOOPS, RunWalker
 from seedchip.spec import ChipSpec
 
 LAYOUT = instruction_layout(Store)
 READ_CYCLES = 2
 """From the request to the scratchpad to its data."""
+QUEUE_DEPTH = 4
+"""Granules between their read and memory's taking them; two are always on their way."""
 
 
 class StoreEngine(wiring.Component):
-    """Reads a granule's bytes a cycle; they are written two cycles later. Complete when memory has answered the last.
+    """Reads a granule's bytes a cycle; they are at the memory port two cycles later, or wait there in a queue until it
+    takes them. Complete when memory has answered the last.
     """
 
     def __init__(self, spec: ChipSpec) -> None:
@@ -40,6 +44,8 @@ class StoreEngine(wiring.Component):
             "write_data": Out(8 * granule),
             "write_mask": Out(granule),
             "write_last": Out(1),
+            "write_more": Out(MORE_BITS),
+            "write_ready": In(1),
             "write_done": In(1),
         })
 
@@ -48,29 +54,54 @@ class StoreEngine(wiring.Component):
         granule = self._spec.memory.granule_bytes
         store = data.View(LAYOUT, self.instruction)
         m.submodules.walker = walker = RunWalker(granule, self._spec.line_bytes)
+        read = Signal()
         m.d.comb += [
             walker.start.eq(self.start), walker.start_memory.eq(store.memory_address),
             walker.start_local.eq(store.local_address), walker.run_bytes.eq(store.run_bytes),
             *(getattr(walker, f"{n}{i}").eq(store[f"{n}{i}"])
               for i in LOOPS for n in ("count", "memory_stride", "local_stride")),
-            self.ready.eq(self.port_free), self.port_held.eq(walker.active & ~walker.last),
+            self.ready.eq(self.port_free), self.port_held.eq(walker.active & ~(walker.last & walker.step)),
             self.fault.eq(self.start & ((store.run_bytes == 0) | (store.count0 == 0) | (store.count1 == 0)
                                         | (store.count2 == 0))),
-            self.scratchpad.valid.eq(walker.active), self.scratchpad.address.eq(walker.local_address),
-            self.scratchpad.count.eq(walker.count), self.occupation.active.eq(walker.active),
+            self.scratchpad.valid.eq(read), self.scratchpad.address.eq(walker.local_address),
+            self.scratchpad.count.eq(walker.count), self.occupation.active.eq(read),
         ]
-        beat = Signal(data.StructLayout({"valid": 1, "last": 1, "offset": len(walker.offset),
-                                         "count": ceil_log2(granule + 1), "granule": len(self.write_granule)}))
-        m.d.comb += [beat.valid.eq(walker.active), beat.last.eq(walker.last), beat.offset.eq(walker.offset),
-                     beat.count.eq(walker.count), beat.granule.eq(walker.memory_address >> ceil_log2(granule))]
-        for stage in range(READ_CYCLES):
-            later = Signal(beat.shape(), name=f"beat_{stage + 1}")
-            m.d.sync += later.eq(beat)
-            beat = later
-        m.d.comb += [
-            self.write_valid.eq(beat.valid), self.write_last.eq(beat.last), self.write_granule.eq(beat.granule),
-            self.write_mask.eq(((1 << beat.count) - 1) << beat.offset),
-            self.write_data.eq(self.scratchpad.data << Cat(Const(0, 3), beat.offset)),
-        ]
+        self._write(m, walker, read)
         m.d.sync += self.complete.eq(self.write_done)
         return m
+
+    def _write(self, m: Module, walker: RunWalker, read: Signal) -> None:
+        """Beats that were read go to the port at once, or through a queue when it is not ready.
+
+        A beat is read only when there will be room for it.
+        """
+        granule = self._spec.memory.granule_bytes
+        place = data.StructLayout({"last": 1, "more": MORE_BITS, "mask": granule, "granule": len(self.write_granule)})
+        beat = Signal(place)
+        m.d.comb += [beat.last.eq(walker.last), beat.more.eq(walker.more),
+                     beat.mask.eq(((1 << walker.count) - 1) << walker.offset),
+                     beat.granule.eq(walker.memory_address >> ceil_log2(granule))]
+        valid, offset = read, walker.offset
+        for stage in range(READ_CYCLES):
+            valid_later, offset_later = Signal(name=f"valid_{stage}"), Signal.like(offset, name=f"offset_{stage}")
+            beat_later = Signal(place, name=f"beat_{stage}", reset_less=True)
+            m.d.sync += [valid_later.eq(valid), offset_later.eq(offset), beat_later.eq(beat)]
+            valid, offset, beat = valid_later, offset_later, beat_later
+        entry = data.StructLayout({"place": place, "data": 8 * granule})
+        m.submodules.queue = queue = Memory(shape=entry, depth=QUEUE_DEPTH, init=[])
+        enter, leave = queue.write_port(), queue.read_port(domain="comb")
+        first, last = Signal(range(QUEUE_DEPTH)), Signal(range(QUEUE_DEPTH))
+        waiting, promised = Signal(range(QUEUE_DEPTH + 1)), Signal(range(QUEUE_DEPTH + 1))
+        head, taken = Signal(entry), self.write_valid & self.write_ready
+        push, pop = valid & ((waiting != 0) | ~self.write_ready), (waiting != 0) & self.write_ready
+        m.d.comb += [
+            walker.step.eq(promised != QUEUE_DEPTH), read.eq(walker.active & walker.step),
+            enter.data.place.eq(beat), enter.data.data.eq(self.scratchpad.data << Cat(Const(0, 3), offset)),
+            enter.addr.eq(last), enter.en.eq(push), leave.addr.eq(first),
+            head.eq(Mux(waiting != 0, leave.data, enter.data)), self.write_valid.eq(valid | (waiting != 0)),
+            self.write_last.eq(head.place.last), self.write_more.eq(head.place.more),
+            self.write_mask.eq(head.place.mask), self.write_granule.eq(head.place.granule),
+            self.write_data.eq(head.data),
+        ]
+        m.d.sync += [first.eq(first + pop), last.eq(last + push), waiting.eq(waiting + push - pop),
+                     promised.eq(promised + read - taken)]
