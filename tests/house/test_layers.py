@@ -17,6 +17,7 @@ LAYERS = (
     ("frontend", "quantise", "compiler"),
     ("simulator",),
     ("rtl", "report", "inputs"),
+    ("conformance",),
     ("device",),
     ("partition", "calibration"),
     ("build",),

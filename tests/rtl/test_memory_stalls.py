@@ -2,11 +2,9 @@
 
 import numpy as np
 import pytest
-from chips import TINY
-from random_slices import RandomSlice
+from chips import NOT_YET, TINY
 
-from seedchip.isa import WORD_BYTES, encode_program
-from seedchip.rtl.simulation.lockstep import run_lockstep
+from seedchip.conformance.random_programs import random_case
 from seedchip.rtl.simulation.run import Stalls, run_hardware
 
 LATE = [Stalls(1, 0.5, 0.5, 100), Stalls(2, 0.0, 0.9, 1), Stalls(3, 0.9, 0.0, 20), Stalls(4, 0.1, 0.1, 3000)]
@@ -16,12 +14,9 @@ LATE = [Stalls(1, 0.5, 0.5, 100), Stalls(2, 0.0, 0.9, 1), Stalls(3, 0.9, 0.0, 20
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("stalls", LATE, ids=lambda s: f"{s.read_wait}-{s.write_wait}-{s.longest}")
 def test_late_memory_changes_no_bit_and_no_transfer(stalls, seed):
-    random = RandomSlice(TINY, 1000 + seed)
-    code = encode_program(random.program(30))
-    memory = random.memory()
-    expected = run_lockstep(TINY, memory, code, 0)
-    memory[:len(code)] = np.frombuffer(code, np.uint8)
-    run = run_hardware(TINY, memory, 0, len(code) // WORD_BYTES, 4000 * expected.cycles, stalls)
+    case = random_case(TINY, 1000 + seed, 30, NOT_YET)
+    expected, memory = case.run(TINY), case.memory
+    run = run_hardware(TINY, memory, 0, case.num_words, 4000 * expected.cycles, stalls)
     for found, wanted in ((memory, expected.memory), (run.scratchpad, expected.hardware.scratchpad),
                           (run.accumulator, expected.hardware.accumulator)):
         np.testing.assert_array_equal(found, wanted)
@@ -32,10 +27,7 @@ def test_late_memory_changes_no_bit_and_no_transfer(stalls, seed):
 
 
 def test_the_same_seed_stalls_the_same_way():
-    random = RandomSlice(TINY, 5)
-    code = encode_program(random.program(20))
-    memory = random.memory()
-    memory[:len(code)] = np.frombuffer(code, np.uint8)
-    cycles = [run_hardware(TINY, memory.copy(), 0, len(code) // WORD_BYTES, 1_000_000, Stalls(seed)).cycles
+    case = random_case(TINY, 5, 20, NOT_YET)
+    cycles = [run_hardware(TINY, case.memory, 0, case.num_words, 1_000_000, Stalls(seed)).cycles
               for seed in (7, 7, 8)]
     assert cycles[0] == cycles[1] != cycles[2]

@@ -1,0 +1,44 @@
+"""A case of the suite: a small program with the memory that it begins with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from seedchip.isa import encode_program
+from seedchip.rtl.simulation.lockstep import Lockstep, run_lockstep
+
+if TYPE_CHECKING:
+    from seedchip.isa import Instruction
+    from seedchip.spec import ChipSpec
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """The program's bytes lie at the beginning of memory."""
+
+    name: str
+    program: list[Instruction]
+    data: np.ndarray
+    """uint8: memory at the beginning; the code takes its first bytes"""
+
+    @property
+    def code(self) -> bytes:
+        return encode_program(self.program)
+
+    @property
+    def memory(self) -> np.ndarray:
+        """uint8: memory at the beginning, code included."""
+        memory, code = self.data.copy(), self.code
+        memory[:len(code)] = np.frombuffer(code, np.uint8)
+        return memory
+
+    @property
+    def num_words(self) -> int:
+        return sum(i.num_words for i in self.program)
+
+    def run(self, spec: ChipSpec) -> Lockstep:
+        """On simulator and hardware. Raises `seedchip.rtl.simulation.lockstep.LockstepError` and `HardwareFault`."""
+        return run_lockstep(spec, self.data, self.code, 0)
