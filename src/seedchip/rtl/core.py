@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out, connect
 
 from seedchip.isa import Engine
 from seedchip.isa.causes import COUNTER_BITS
+from seedchip.isa.dma import INDEX_BYTES
 from seedchip.rtl.counters.engine_counter import COUNTS, EngineCounter
 from seedchip.rtl.limits import check_slice
 from seedchip.rtl.matrix.engine import MatrixEngine
@@ -177,12 +178,13 @@ class Core(wiring.Component):
         m.submodules.scratchpad = scratchpad = LineMemory(
             spec.scratchpad.bytes, line, spec.scratchpad.banks,
             {"store": spec.memory.granule_bytes, "vector": line, "activations": spec.matrix.rows, "weights": longest,
-             "debug": line}, ["load", "result"])
+             "indices": INDEX_BYTES, "debug": line}, ["load", "result"])
         m.submodules.parameter = parameter = LineMemory(spec.parameter.bytes, line, 1, {"vector": 2 * line}, ["load"])
         m.submodules.accumulator = accumulator = Accumulator(spec)
         for unit, port in ((store.scratchpad, scratchpad.store), (vector.scratchpad_read, scratchpad.vector),
                            (matrix.activations, scratchpad.activations), (matrix.weights, scratchpad.weights),
-                           (load.scratchpad, scratchpad.load), (vector.scratchpad_write, scratchpad.result),
+                           (load.indices, scratchpad.indices), (load.scratchpad, scratchpad.load),
+                           (vector.scratchpad_write, scratchpad.result),
                            (vector.parameter, parameter.vector), (load.parameter, parameter.load)):
             connect(m, unit, port)
         reader = vector.accumulator
