@@ -17,8 +17,9 @@ from seedchip.cli.main import app
 from seedchip.device import DeviceError, check_body
 from seedchip.isa import Halt, Load, encode_program
 from seedchip.report import to_json
+from seedchip.rtl.simulation.compilation import BuildError
 from seedchip.rtl.simulation.lockstep import SLICE_CYCLES, run_lockstep
-from seedchip.rtl.simulation.verilator import BuildError, build
+from seedchip.rtl.simulation.verilator import build
 from seedchip.spec import SpecError, load
 
 BODIES = ("sim", "rtl")
