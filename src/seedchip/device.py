@@ -43,7 +43,8 @@ def check_body(body: str, spec: ChipSpec) -> None:
     if body == "rtl":
         try:
             from seedchip.rtl.limits import check_slice
-            from seedchip.rtl.simulation.verilator import check_tools
+            from seedchip.rtl.simulation.compilation import check_tools
+            from seedchip.rtl.simulation.device import HardwareDevice  # noqa: F401 (whether all that it needs is there)
         except ModuleNotFoundError as error:
             raise DeviceError(f"the hardware needs the module {error.name}, which is not installed: "
                               "pip install 'seedchip[rtl]'") from None

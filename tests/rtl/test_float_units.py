@@ -1,25 +1,19 @@
-"""Binary32 units against NumPy: every pair of special patterns, directed ties, random patterns."""
+"""Binary32 units against NumPy in Amaranth's simulator, and answers worked by hand."""
 
 import numpy as np
 import pytest
 from units import run_pipeline
 
 from seedchip.numerics.microop import MICRO_OPS, canonical
-from seedchip.rtl.binary32 import add, convert, multiply
+from seedchip.rtl.binary32 import add, convert, multiply, operands
 from seedchip.rtl.binary32 import round as rounding
 from seedchip.rtl.binary32.add import FloatAdd
 from seedchip.rtl.binary32.convert import FloatToInteger, IntegerToFloat
 from seedchip.rtl.binary32.multiply import FloatMultiply
+from seedchip.rtl.binary32.operands import SPECIALS
 from seedchip.rtl.binary32.round import FloatRound
 from seedchip.rtl.vector import lane
 from seedchip.rtl.vector.lane import VectorLane
-
-SPECIALS = np.array([
-    0x00000000, 0x80000000, 0x00000001, 0x80000001, 0x007FFFFF, 0x807FFFFF, 0x00800000, 0x80800001, 0x00FFFFFF,
-    0x3F800000, 0xBF800000, 0x3F800001, 0xBF7FFFFF, 0x34000000, 0x33800000, 0x4B000001, 0xCB800001, 0x1FFFFFFF,
-    0x20000000, 0x7F7FFFFF, 0xFF7FFFFF, 0x7F000000, 0x7F800000, 0xFF800000, 0x7FC00000, 0xFFC00001, 0x7F800001],
-    np.uint32)
-"""Zeros, subnormals and their border, ones, neighbours, halves of a last place, the largest, infinities, NaNs."""
 
 
 def bits(x: np.ndarray) -> np.ndarray:
@@ -30,43 +24,26 @@ def floats(x: np.ndarray) -> np.ndarray:
     return x.astype(np.uint32).view(np.float32)
 
 
-def pairs(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Every pair of special patterns, random patterns, and numbers close to each other."""
-    a, b = np.repeat(SPECIALS, len(SPECIALS)), np.tile(SPECIALS, len(SPECIALS))
-    random = rng.integers(0, 1 << 32, (2, 500), dtype=np.uint32)
-    near = rng.integers(0x3F000000, 0x41000000, (2, 300), dtype=np.uint32) ^ (rng.integers(0, 2, (2, 300)) << 31)
-    return (np.concatenate([a, random[0], near[0]]).astype(np.uint32),
-            np.concatenate([b, random[1], near[1]]).astype(np.uint32))
+def pairs(kind, count=800):
+    """Patterns a and b: operands of ``kind`` after as many pairs of specials, taken at random."""
+    rng = np.random.default_rng(1)
+    chosen = rng.choice(len(SPECIALS) ** 2, count, replace=False)
+    a, b = (np.concatenate([special[chosen], x]) for special, x in
+            zip(operands.special_operands()[:2], kind(rng, count)[:2], strict=True))
+    return a, b
 
 
-def sum_ties(rng: np.random.Generator, count: int = 400) -> tuple[np.ndarray, np.ndarray]:
-    """A number, and exactly half of its last place (sometimes a hair more or less), with either sign."""
-    exponent = rng.integers(30, 220, count)
-    a = (exponent << 23 | rng.integers(0, 1 << 23, count)).astype(np.uint32)
-    b = (exponent - 24 << 23).astype(np.int64) + rng.integers(-1, 2, count) * (rng.random(count) < 0.3)
-    return a, (b + (rng.integers(0, 2, count) << 31)).astype(np.uint32)
-
-
-def product_ties(rng: np.random.Generator, count: int = 400) -> tuple[np.ndarray, np.ndarray]:
-    """Products of odd integers that need exactly 25 bits, and halves of the smallest subnormal's multiples."""
-    factors = rng.integers(1 << 11, 1 << 13, (2, count)) | 1
-    a, b = (f.astype(np.float32) for f in factors)
-    tiny = rng.integers(1, 1 << 12, count).astype(np.uint32)
-    half = np.full(count, np.float32(0.5)).view(np.uint32)
-    return np.concatenate([a.view(np.uint32), tiny]), np.concatenate([b.view(np.uint32), half])
-
-
-@pytest.mark.parametrize("operands", [pairs, sum_ties])
-def test_sums_are_those_of_numpy(operands):
-    a, b = operands(np.random.default_rng(1))
+@pytest.mark.parametrize("kind", [operands.mixed_operands, operands.sum_ties])
+def test_sums_are_those_of_numpy(kind):
+    a, b = pairs(kind)
     with np.errstate(all="ignore"):
         expected = bits(floats(a) + floats(b))
     np.testing.assert_array_equal(run_pipeline(FloatAdd(), {"a": a, "b": b}, "total", add.CYCLES), expected)
 
 
-@pytest.mark.parametrize("operands", [pairs, product_ties])
-def test_products_are_those_of_numpy(operands):
-    a, b = operands(np.random.default_rng(2))
+@pytest.mark.parametrize("kind", [operands.mixed_operands, operands.product_ties])
+def test_products_are_those_of_numpy(kind):
+    a, b = pairs(kind)
     with np.errstate(all="ignore"):
         expected = bits(floats(a) * floats(b))
     found = run_pipeline(FloatMultiply(), {"a": a, "b": b}, "product", multiply.CYCLES)
@@ -117,17 +94,12 @@ def whole_number_edges() -> np.ndarray:
 
 @pytest.mark.parametrize("name", MICRO_OPS)
 def test_a_lane_computes_each_micro_operation_as_it_is_defined(name):
-    rng = np.random.default_rng(5)
-    a, b = pairs(rng)
-    keep = rng.permutation(len(a))[:500]
-    edges = whole_number_edges().view(np.uint32)
-    a, b = np.concatenate([a[keep], edges, edges[::-1]]), np.concatenate([b[keep], edges, edges])
-    operands = [a, b, rng.permutation(np.resize(SPECIALS, len(a))).astype(np.uint32)]
+    a, b, c = operands.mixed_operands(np.random.default_rng(5), 200)
     op = MICRO_OPS[name]
     with np.errstate(all="ignore"):
-        expected = np.asarray(op.compute(*map(floats, operands[:op.arity])), np.float32).view(np.uint32)
-    found = run_pipeline(VectorLane(), {"opcode": np.full(len(a), op.opcode),
-                                        **dict(zip("abc", operands, strict=True))}, "result", lane.CYCLES)
+        expected = np.asarray(op.compute(*map(floats, (a, b, c)[:op.arity])), np.float32).view(np.uint32)
+    found = run_pipeline(VectorLane(), {"opcode": np.full(len(a), op.opcode), "a": a, "b": b, "c": c}, "result",
+                         lane.CYCLES)
     np.testing.assert_array_equal(found, expected)
 
 

@@ -114,7 +114,6 @@ def test_weights_in_the_bank_of_the_activations_are_loaded_alone():
     (Vector(reduce=1, read_banks=1, write_banks=2, out_address=4096), "vector"),
     (Vector(b_kind=3, read_banks=1, write_banks=2, out_address=4096), "vector"),
     (Vector(window=1, read_banks=1, write_banks=2, out_address=4096), "vector"),
-    (Load(gather=1, table_rows=1, run_bytes=8, write_banks=1), "load"),
     (Store(run_bytes=0), "store"),
     (Matmul(tiles_k=0), "matrix"),
     (Load(run_bytes=8, write_banks=1 << 20), "issue"),

@@ -17,8 +17,9 @@ from seedchip.cli.main import app
 from seedchip.device import DeviceError, check_body
 from seedchip.isa import Halt, Load, encode_program
 from seedchip.report import to_json
+from seedchip.rtl.simulation.compilation import BuildError
 from seedchip.rtl.simulation.lockstep import SLICE_CYCLES, run_lockstep
-from seedchip.rtl.simulation.verilator import BuildError, build
+from seedchip.rtl.simulation.verilator import build
 from seedchip.spec import SpecError, load
 
 BODIES = ("sim", "rtl")
@@ -115,7 +116,7 @@ def test_a_compiler_can_be_named(monkeypatch, tmp_path):
     own.chmod(0o755)
     monkeypatch.setenv("CXX", str(own))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr("seedchip.rtl.simulation.verilator.convert", lambda spec, top: "module core; endmodule")
+    monkeypatch.setattr("seedchip.rtl.simulation.verilator.convert", lambda spec: "module core; endmodule")
     with pytest.raises(BuildError, match=r"^own-compiler ended with code 3: $"):
         build(load("nano"))
 

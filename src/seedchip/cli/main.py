@@ -20,7 +20,7 @@ _KNOWN = {
     "seedchip.compiler.placement": ("CompileError",), "seedchip.program.errors": ("ProgramError",),
     "seedchip.partition.host": ("HostError",), "seedchip.simulator.errors": ("Fault", "FeedError"),
     "seedchip.simulator.timing": ("DeadlockError",), "seedchip.device": ("DeviceError",),
-    "seedchip.rtl.simulation.verilator": ("BuildError",), "seedchip.rtl.simulation.run": ("HardwareFault",),
+    "seedchip.rtl.simulation.compilation": ("BuildError",), "seedchip.rtl.simulation.run": ("HardwareFault",),
     "seedchip.rtl.simulation.lockstep": ("LockstepError",), "seedchip.report.report": ("ReportError",),
     "seedchip.zoo.errors": ("ZooError",)}
 """Errors that are the user's to repair, by the module that defines them."""

@@ -16,5 +16,5 @@ TINY: ChipSpec = parse({
 }, "tiny")
 """Two lane groups to a row of sums, more columns than rows, unaligned granules, and every pipeline at its shortest."""
 
-NOT_YET = ("gather", "window", "reduce")
+NOT_YET = ("window", "reduce")
 """Kinds of random instructions that the hardware does not have so far."""

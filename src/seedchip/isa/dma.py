@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from seedchip.spec import ChipSpec
 
 SCRATCHPAD, PARAMETER = 0, 1
+INDEX_BYTES = 4
+GATHER_SETUP_CYCLES = 6
+"""From the start of a gather to its first beat, beyond those of other transfers: an index is read (two cycles), counted
+from the end or found to be outside, multiplied by the stride (two cycles), and queued. Further rows follow gaplessly.
+"""
 
 
 class Load(Instruction, opcode=0x01, num_words=1, engine=Engine.LOAD):
@@ -20,7 +25,8 @@ class Load(Instruction, opcode=0x01, num_words=1, engine=Engine.LOAD):
     for i2, i1, i0: copy ``run_bytes`` from memory_address + sum(i * memory_stride) to local_address + sum(i *
     local_stride). With ``gather``, run i0 comes from row index[i0] of a table at memory_address instead: int32 indices
     lie at index_address in the scratchpad, a negative index counts from the end, and an index outside the table gives
-    zeros; address, memory strides and run are then multiples of the memory granule.
+    zeros (row 0 is read in its stead: time does not depend on indices). Address, memory strides and run are then
+    multiples of the memory granule. Indices are read ahead of rows and must not be overwritten by them.
     """
 
     memory_address: int = bits(40, "first byte in memory")
@@ -84,11 +90,15 @@ def num_granules(transfer: Load | Store, spec: ChipSpec) -> int:
 
 
 def transfer_cycles(transfer: Load | Store, spec: ChipSpec) -> int:
-    """Cycles for which a transfer holds the memory port; a fill holds none and writes a scratchpad line a cycle."""
+    """Cycles for which a transfer holds the memory port; a fill holds none and writes a scratchpad line a cycle.
+
+    A gather holds it from its start on, while it finds its first row.
+    """
     if isinstance(transfer, Load) and transfer.fill:
         runs = transfer.count0 * transfer.count1 * transfer.count2
         return runs * -(-transfer.run_bytes // spec.line_bytes)
     rate = spec.memory.bytes_per_cycle
     cycles = -(-num_granules(transfer, spec) * spec.memory.granule_bytes // rate)
     runs = transfer.count0 * transfer.count1 * transfer.count2
-    return max(cycles, runs)
+    setup = GATHER_SETUP_CYCLES if isinstance(transfer, Load) and transfer.gather else 0
+    return setup + max(cycles, runs)

@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out, connect
 
 from seedchip.isa import Engine
 from seedchip.isa.causes import COUNTER_BITS
+from seedchip.isa.dma import INDEX_BYTES
 from seedchip.rtl.counters.engine_counter import COUNTS, EngineCounter
 from seedchip.rtl.limits import check_slice
 from seedchip.rtl.matrix.engine import MatrixEngine
@@ -42,8 +43,6 @@ class Fault(IntEnum):
     """two readers or two writers in one bank"""
     PARAMETER = 7
     ACCUMULATOR = 8
-    MEMORY = 9
-    """memory answered a transfer with an error"""
 
 
 GRANULES = data.StructLayout(dict.fromkeys(("read", "fetched", "written"), COUNTER_BITS))
@@ -67,7 +66,6 @@ class Core(wiring.Component):
             "program_address": In(MEMORY_ADDRESS_BITS),
             "program_words": In(PROGRAM_WORD_BITS),
             "memory": Out(MemoryBus(spec.memory.granule_bytes)),
-            "memory_error": In(1),
             "done": Out(1),
             "cycles": Out(COUNTER_BITS),
             "fault": Out(len(Fault)),
@@ -98,8 +96,7 @@ class Core(wiring.Component):
         m.d.comb += [issue.load_needs_port.eq(load.needs_port), load.busy.eq(issue.load.busy)]
         conflicts = self._connect_memories(m, load, store, matrix, vector)
         faults = {Fault.OPCODE: dispatch.fault, Fault.ISSUE: issue.fault, Fault.LOAD: load.fault,
-                  Fault.STORE: store.fault, Fault.MATRIX: matrix.fault, Fault.VECTOR: vector.fault,
-                  Fault.MEMORY: self.memory_error, **conflicts}
+                  Fault.STORE: store.fault, Fault.MATRIX: matrix.fault, Fault.VECTOR: vector.fault, **conflicts}
         fault, done, cycles = Signal(len(Fault)), Signal(), Signal(COUNTER_BITS)
         ended = dispatch.halted & ~issue.busy
         m.d.sync += fault.eq(fault | Cat(faults[f] for f in Fault))
@@ -181,12 +178,13 @@ class Core(wiring.Component):
         m.submodules.scratchpad = scratchpad = LineMemory(
             spec.scratchpad.bytes, line, spec.scratchpad.banks,
             {"store": spec.memory.granule_bytes, "vector": line, "activations": spec.matrix.rows, "weights": longest,
-             "debug": line}, ["load", "result"])
+             "indices": INDEX_BYTES, "debug": line}, ["load", "result"])
         m.submodules.parameter = parameter = LineMemory(spec.parameter.bytes, line, 1, {"vector": 2 * line}, ["load"])
         m.submodules.accumulator = accumulator = Accumulator(spec)
         for unit, port in ((store.scratchpad, scratchpad.store), (vector.scratchpad_read, scratchpad.vector),
                            (matrix.activations, scratchpad.activations), (matrix.weights, scratchpad.weights),
-                           (load.scratchpad, scratchpad.load), (vector.scratchpad_write, scratchpad.result),
+                           (load.indices, scratchpad.indices), (load.scratchpad, scratchpad.load),
+                           (vector.scratchpad_write, scratchpad.result),
                            (vector.parameter, parameter.vector), (load.parameter, parameter.load)):
             connect(m, unit, port)
         reader = vector.accumulator

@@ -8,6 +8,8 @@ from amaranth.utils import ceil_log2
 
 ADDRESS_BITS = 24
 MEMORY_ADDRESS_BITS = 40
+OFFSET_BITS = MEMORY_ADDRESS_BITS + 2
+"""Of a signed distance between two places in memory, with room for one that leaves it."""
 MORE_BITS = 8
 """Of the granules that are announced behind one: AXI4 bursts have at most 256 beats."""
 PAGE_BYTES = 4096

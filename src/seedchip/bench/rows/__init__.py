@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from seedchip.bench.record import Row
 from seedchip.bench.rows.accuracy import ACCURACY
+from seedchip.bench.rows.binary32 import BINARY32
 from seedchip.bench.rows.conformance import NODE_TESTS
 from seedchip.bench.rows.counted import COUNTED
 from seedchip.bench.rows.determinism import DETERMINISM
@@ -11,4 +12,4 @@ from seedchip.bench.rows.nvdla import NVDLA
 from seedchip.bench.rows.speed import COMPILE, SIMULATOR
 
 ROWS: dict[str, Row] = {row.name: row for row in
-                        (NODE_TESTS, NVDLA, *COUNTED, ACCURACY, SIMULATOR, COMPILE, DETERMINISM)}
+                        (NODE_TESTS, NVDLA, *COUNTED, ACCURACY, SIMULATOR, COMPILE, DETERMINISM, BINARY32)}

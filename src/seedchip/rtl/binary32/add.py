@@ -12,6 +12,7 @@ from seedchip.rtl.binary32.format import (
     is_infinite,
     is_nan,
     leading_zeros,
+    rounds_up,
     scale,
     shift_right_sticky,
     significand,
@@ -73,9 +74,8 @@ class FloatAdd(wiring.Component):
             m.d.comb += [normal.eq(Cat(total[0] | total[1], total[2:])), place.eq(exponent[1])]
         with m.Elif(total != 0):
             m.d.comb += [normal.eq(total << up_by), place.eq(exponent[1] - 1 - up_by)]
-        up = normal[2] & (normal[0] | normal[1] | normal[3])
         rounded = Signal(33)
-        m.d.comb += rounded.eq((place << 23) + normal[3:] + up)
+        m.d.comb += rounded.eq((place << 23) + normal[3:] + rounds_up(normal, 3))
         result = Signal(32, reset_less=True)
         m.d.sync += result.eq(Cat(Mux(special[1][0] | (rounded >= INFINITY), INFINITY, rounded)[:31], sign[1]))
         with m.If(special[1][1]):

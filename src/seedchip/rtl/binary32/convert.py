@@ -6,7 +6,7 @@ from amaranth import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from seedchip.rtl.binary32.format import FLOAT, is_nan, leading_zeros, shift_right_sticky, significand
+from seedchip.rtl.binary32.format import FLOAT, is_nan, leading_zeros, rounds_up, shift_right_sticky, significand
 
 CYCLES = 2
 
@@ -28,9 +28,8 @@ class IntegerToFloat(wiring.Component):
         m.d.comb += [size.eq(Mux(self.integer < 0, -self.integer, self.integer)), zeros.eq(leading_zeros(m, size))]
         m.d.sync += [normal.eq(size << zeros[:5]), exponent.eq(127 + 31 - 1 - zeros), sign.eq(self.integer < 0),
                      empty.eq(size == 0)]
-        up = normal[7] & (normal[:7].any() | normal[8])
         number = Signal(32, reset_less=True)
-        m.d.sync += number.eq(Cat(((exponent << 23) + normal[8:] + up)[:31], sign))
+        m.d.sync += number.eq(Cat(((exponent << 23) + normal[8:] + rounds_up(normal, 8))[:31], sign))
         with m.If(empty):
             m.d.sync += number.eq(0)
         m.d.comb += self.number.eq(number)
@@ -64,7 +63,7 @@ class FloatToInteger(wiring.Component):
             shifted.eq(shift_right_sticky(m, wide, places)), huge.eq(f.exponent >= 158), sign.eq(f.sign),
             nan.eq(is_nan(self.number)), narrow.eq(self.narrow), down.eq(self.down),
         ]
-        up = Mux(down, sign & shifted[:2].any(), shifted[1] & (shifted[0] | shifted[2]))
+        up = Mux(down, sign & shifted[:2].any(), rounds_up(shifted, 2))
         size = Signal(32)
         m.d.comb += size.eq(shifted[2:] + up)
         limit = Mux(narrow, 1 << 7, 1 << 31)

@@ -43,6 +43,11 @@ def less(a: Value, b: Value) -> Value:
     return Mux(sign_a == sign_b, (sign_a ^ (size_a < size_b)) & (size_a != size_b), sign_a & ~zeros)
 
 
+def rounds_up(x: Value, places: int) -> Value:
+    """Whether ``x`` without its lowest ``places`` bits is one too small: to nearest, ties to even."""
+    return x[places - 1] & (x[:places - 1].any() | x[places])
+
+
 def leading_zeros(m: Module, x: Value) -> Value:
     """Zeros above the highest one of ``x`` (its length when ``x`` is 0), by halves.
 

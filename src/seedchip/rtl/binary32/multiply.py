@@ -12,6 +12,7 @@ from seedchip.rtl.binary32.format import (
     is_infinite,
     is_nan,
     leading_zeros,
+    rounds_up,
     scale,
     shift_right_sticky,
     significand,
@@ -54,9 +55,9 @@ class FloatMultiply(wiring.Component):
             deficit.eq(Mux(place < 1, 1 - place, 0)),
             moved.eq(shift_right_sticky(m, kept, Mux(deficit > 31, Const(31, 5), deficit[:5]))),
         ]
-        up = moved[1] & (moved[0] | moved[2])
         rounded = Signal(34)
-        m.d.comb += rounded.eq((Mux(place < 1, 0, place - 1).as_unsigned()[:10] << 23) + moved[2:] + up)
+        m.d.comb += rounded.eq((Mux(place < 1, 0, place - 1).as_unsigned()[:10] << 23) + moved[2:]
+                                + rounds_up(moved, 2))
         product = Signal(32, reset_less=True)
         m.d.sync += product.eq(Cat(Mux(infinite | (rounded >= INFINITY), INFINITY, rounded)[:31], sign))
         with m.If(nan):

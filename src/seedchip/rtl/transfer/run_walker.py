@@ -8,7 +8,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from seedchip.rtl.signatures import ADDRESS_BITS, MEMORY_ADDRESS_BITS, MORE_BITS, PAGE_BYTES
+from seedchip.rtl.signatures import ADDRESS_BITS, MEMORY_ADDRESS_BITS, MORE_BITS, OFFSET_BITS, PAGE_BYTES
 
 LOOPS = range(3)
 
@@ -21,7 +21,8 @@ class RunWalker(wiring.Component):
     A beat is the part of a run inside one memory granule: ``count`` bytes, the first ``offset`` bytes into granule
     ``memory_address``; the walker goes on to the next beat when ``step`` takes this one. ``more`` says how many of the
     following beats are the following granules of the same run and page (`seedchip.rtl.signatures.MemoryBus`). With
-    ``fill`` memory is left out and a beat is a scratchpad line's length of a run.
+    ``fill`` memory is left out and a beat is a scratchpad line's length of a run. A gather adds ``row``, a
+    multiple of the granule, to every address in memory; ``run_last`` marks a run's final beat.
     ``last`` marks the final beat; the next instruction may start in the cycle that takes it.
     """
 
@@ -37,8 +38,10 @@ class RunWalker(wiring.Component):
             **{f"local_stride{i}": In(signed(ADDRESS_BITS)) for i in LOOPS},
             "fill": In(1),
             "step": In(1),
+            "row": In(signed(OFFSET_BITS)),
             "active": Out(1),
             "last": Out(1),
+            "run_last": Out(1),
             "memory_address": Out(MEMORY_ADDRESS_BITS),
             "local_address": Out(ADDRESS_BITS),
             "offset": Out(range(granule_bytes)) if granule_bytes > 1 else Out(1),
@@ -49,7 +52,7 @@ class RunWalker(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         granule_log2 = ceil_log2(self._granule_bytes)
-        memory, local = self.memory_address, self.local_address
+        memory, local = Signal(MEMORY_ADDRESS_BITS, reset_less=True), self.local_address
         bound = {name: Signal(getattr(self, name).shape(), name=name, reset_less=True) for name in (
             "run_bytes", *(f"{n}{i}" for i in LOOPS for n in ("count", "memory_stride", "local_stride")))}
         done = [Signal(16, name=f"done{i}", reset_less=True) for i in LOOPS]
@@ -63,12 +66,13 @@ class RunWalker(wiring.Component):
             piece.eq(Mux(fill, self._line_bytes, self._granule_bytes - self.offset)),
             self.count.eq(Mux(left < piece, left, piece)),
         ]
-        run_last = left <= piece
         ends = [done[i] + 1 == bound[f"count{i}"] for i in LOOPS]
-        m.d.comb += [self.last.eq(self.active & run_last & ends[0] & ends[1] & ends[2]),
-                     self.more.eq(self._more(left - self.count))]
+        m.d.comb += [
+            self.run_last.eq(left <= piece), self.last.eq(self.active & self.run_last & ends[0] & ends[1] & ends[2]),
+            self.memory_address.eq(memory + self.row), self.more.eq(self._more(left - self.count)),
+        ]
         with m.If(self.active & self.step):
-            with m.If(~run_last):
+            with m.If(~self.run_last):
                 m.d.sync += [memory.eq(memory + self.count), local.eq(local + self.count), left.eq(left - self.count)]
             with m.Else():
                 m.d.sync += left.eq(bound["run_bytes"])
