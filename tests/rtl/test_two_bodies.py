@@ -116,7 +116,7 @@ def test_a_compiler_can_be_named(monkeypatch, tmp_path):
     own.chmod(0o755)
     monkeypatch.setenv("CXX", str(own))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr("seedchip.rtl.simulation.verilator.convert", lambda spec: "module core; endmodule")
+    monkeypatch.setattr("seedchip.rtl.simulation.verilator.convert", lambda spec, top: "module core; endmodule")
     with pytest.raises(BuildError, match=r"^own-compiler ended with code 3: $"):
         build(load("nano"))
 

@@ -43,6 +43,8 @@ class Fault(IntEnum):
     """two readers or two writers in one bank"""
     PARAMETER = 7
     ACCUMULATOR = 8
+    MEMORY = 9
+    """memory answered a transfer with an error"""
 
 
 GRANULES = data.StructLayout(dict.fromkeys(("read", "fetched", "written"), COUNTER_BITS))
@@ -66,6 +68,7 @@ class Core(wiring.Component):
             "program_address": In(MEMORY_ADDRESS_BITS),
             "program_words": In(PROGRAM_WORD_BITS),
             "memory": Out(MemoryBus(spec.memory.granule_bytes)),
+            "memory_error": In(1),
             "done": Out(1),
             "cycles": Out(COUNTER_BITS),
             "fault": Out(len(Fault)),
@@ -96,7 +99,8 @@ class Core(wiring.Component):
         m.d.comb += [issue.load_needs_port.eq(load.needs_port), load.busy.eq(issue.load.busy)]
         conflicts = self._connect_memories(m, load, store, matrix, vector)
         faults = {Fault.OPCODE: dispatch.fault, Fault.ISSUE: issue.fault, Fault.LOAD: load.fault,
-                  Fault.STORE: store.fault, Fault.MATRIX: matrix.fault, Fault.VECTOR: vector.fault, **conflicts}
+                  Fault.STORE: store.fault, Fault.MATRIX: matrix.fault, Fault.VECTOR: vector.fault,
+                  Fault.MEMORY: self.memory_error, **conflicts}
         fault, done, cycles = Signal(len(Fault)), Signal(), Signal(COUNTER_BITS)
         ended = dispatch.halted & ~issue.busy
         m.d.sync += fault.eq(fault | Cat(faults[f] for f in Fault))

@@ -9,8 +9,8 @@ from seedchip.rtl.core import Fault
 from seedchip.rtl.host.registers import REGISTERS, Access, Field, Register
 
 PAGE = Path("docs/03_reference/registers.md")
-_ACCESS = {Access.READ_ONLY: "read", Access.READ_WRITE: "read, write", Access.WRITE_ONE_TO_CLEAR: "read, 1 clears",
-           Access.PULSE: "1 acts, reads as 0"}
+_ACCESS = {Access.CONSTANT: "read", Access.READ_ONLY: "read", Access.READ_WRITE: "read, write",
+           Access.WRITE_ONE_TO_CLEAR: "read, 1 clears", Access.PULSE: "1 acts, reads as 0"}
 
 
 _INTRODUCTION = """\
@@ -19,9 +19,9 @@ _INTRODUCTION = """\
 <!-- Written by `python -m seedchip.rtl.host.manual` from src/seedchip/rtl/host/registers.py; do not edit. -->
 
 The host talks to the chip over AXI4-Lite with 32 bits of data. A register of 64 bits is two words, the low one first:
-reading the low word keeps the high one for the next read, so that the two belong together. An access to an address
-without a register, and a write to a register that can only be read, is answered with SLVERR and changes nothing. Byte
-strobes are honoured. Registers that describe the program are read while it runs: write them while none does.
+reading the low word of a counter keeps its high one for the next read, so that the two belong together. An access to an
+address without a register, a write to a register that can only be read, and a write to one that describes the program
+while a run is under way is answered with SLVERR and changes nothing. Byte strobes are honoured.
 
 A run: write `PROGRAM_ADDRESS`, `PROGRAM_WORDS`, `MEMORY_LIMIT` and `MEMORY_BASE`, write `CONTROL.start`, wait for
 `STATUS.done` or for the interrupt, read `STATUS.fault` and the counters. The next run needs no reset.

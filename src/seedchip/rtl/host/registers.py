@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from seedchip.isa import Engine
 from seedchip.isa.causes import COUNTER_BITS, ENGINE_CAUSES
 from seedchip.isa.instruction import ISA_VERSION
+
+if TYPE_CHECKING:
+    from seedchip.spec import ChipSpec
 
 WORD_BYTES = 4
 """The registers' bus is 32 bits wide; a register of 64 bits is two words, low word first."""
@@ -28,8 +32,10 @@ CAUSE_OFFSET, ENGINE_STRIDE = 0x100, 0x40
 class Access(Enum):
     """What reading and writing a field does."""
 
+    CONSTANT = "constant"
+    """always the value after reset; writing is refused"""
     READ_ONLY = "r"
-    """writing is refused"""
+    """the chip's state; writing is refused"""
     READ_WRITE = "rw"
     WRITE_ONE_TO_CLEAR = "w1c"
     """a 1 that is written clears the bit"""
@@ -47,12 +53,15 @@ class Field:
     access: Access
     doc: str
     reset: int | None = 0
-    """value after reset; None: the chip's own constant"""
+    """value after reset; None: the chip's own, see `reset_value`"""
 
 
 @dataclass(frozen=True)
 class Register:
-    """``count`` equal registers of ``width`` bits (32 or 64) from byte ``offset`` on, one behind the other."""
+    """``count`` equal registers of ``width`` bits (32 or 64) from byte ``offset`` on, one behind the other.
+
+    Writing one that is ``locked`` is refused while a run is under way.
+    """
 
     name: str
     offset: int
@@ -60,6 +69,7 @@ class Register:
     fields: tuple[Field, ...]
     width: int = 32
     count: int = 1
+    locked: bool = False
 
     @property
     def end(self) -> int:
@@ -68,14 +78,14 @@ class Register:
 
     @property
     def writable(self) -> bool:
-        return any(f.access is not Access.READ_ONLY for f in self.fields)
+        return any(f.access not in (Access.CONSTANT, Access.READ_ONLY) for f in self.fields)
 
 
 def _value(name: str, offset: int, bits: int, doc: str, *, access: Access = Access.READ_ONLY, low: int = 0,
            reset: int | None = 0) -> Register:
     """A register that is one number."""
-    width = 32 if bits <= 32 else 64
-    return Register(name, offset, doc, (Field("value", low, bits - low, access, doc, reset),), width)
+    width, locked = 32 if bits <= 32 else 64, access is Access.READ_WRITE
+    return Register(name, offset, doc, (Field("value", low, bits - low, access, doc, reset),), width, locked=locked)
 
 
 def _flags(name: str, offset: int, doc: str, access: Access, bits: dict[str, str]) -> Register:
@@ -90,12 +100,13 @@ def _cause_counters() -> tuple[Register, ...]:
         for engine in Engine for cause in ENGINE_CAUSES[engine])
 
 
-_RW = Access.READ_WRITE
+_RW, _CONSTANT = Access.READ_WRITE, Access.CONSTANT
 REGISTERS: tuple[Register, ...] = (
-    _value("MAGIC", 0x000, 32, "the letters SEED, first letter in the lowest byte", reset=MAGIC),
-    _value("ISA_VERSION", 0x004, 32, "version of the instruction set", reset=ISA_VERSION),
+    _value("MAGIC", 0x000, 32, "the letters SEED, first letter in the lowest byte", access=_CONSTANT,
+           reset=MAGIC),
+    _value("ISA_VERSION", 0x004, 32, "version of the instruction set", access=_CONSTANT, reset=ISA_VERSION),
     Register("CHIP_HASH", 0x020, "SHA-256 of the chip's description, as in a program's file; first byte lowest",
-             (Field("value", 0, 32, Access.READ_ONLY, "four bytes of the hash", None),), count=HASH_WORDS),
+             (Field("value", 0, 32, _CONSTANT, "four bytes of the hash", None),), count=HASH_WORDS),
     _flags("CONTROL", 0x040, "commands", Access.PULSE, {
         "start": "begin a run, with registers, counters and semaphores as after reset; ignored while one is under way",
         "clear": "end the run, if one is under way, and forget its result; on-chip memories keep what they hold",
@@ -127,3 +138,12 @@ REGISTERS: tuple[Register, ...] = (
     _value("GRANULES_WRITTEN", 0x098, COUNTER_BITS, "memory granules written by stores"),
     *_cause_counters(),
 )
+
+
+def reset_value(register: Register, field: Field, spec: ChipSpec, index: int = 0) -> int:
+    """A field's value after reset on the chip ``spec``; ``index``: which of a register that there are several of."""
+    if field.reset is not None:
+        return field.reset
+    if register.name == "CHIP_HASH":
+        return int.from_bytes(bytes.fromhex(spec.hash)[4 * index:4 * index + 4], "little")
+    return spec.memory.bytes  # MEMORY_LIMIT

@@ -1,10 +1,12 @@
-"""The core as a shared library with the external memory in it, built once for every chip."""
+"""The core, or a top around it, as a shared library with the external memory in it, built once for every chip."""
 
 from __future__ import annotations
 
 import ctypes
 import hashlib
 import importlib.metadata
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,16 +16,29 @@ from seedchip.rtl.core import COUNTS, GRANULES, Core
 from seedchip.rtl.simulation.compilation import Design, build_library, cache_folder, keep, key_of
 
 if TYPE_CHECKING:
+    from amaranth.lib import wiring
+
     from seedchip.spec import ChipSpec
 
-HARNESS = Path(__file__).with_name("harness.cpp")
 REPLY_STAGES, ACKNOWLEDGE_STAGES = 2, 3
 """Cycles of `memory.latency_cycles` that the core itself needs: to write a reply, and to read what it stores."""
 
 
-def convert(spec: ChipSpec) -> str:
-    """The core of ``spec`` as Verilog. Raises `SpecError` when this slice of the hardware cannot be built for it."""
-    return hierarchy.convert(Core(spec), "core")
+@dataclass(frozen=True)
+class Top:
+    """A top module and the C++ file that drives it as class ``V`` + name."""
+
+    name: str
+    component: Callable[[ChipSpec], wiring.Component]
+    harness: Path
+
+
+CORE = Top("core", Core, Path(__file__).with_name("harness.cpp"))
+
+
+def convert(spec: ChipSpec, top: Top = CORE) -> str:
+    """``top`` for ``spec`` as Verilog. Raises `SpecError` when this slice of the hardware cannot be built for it."""
+    return hierarchy.convert(top.component(spec), top.name)
 
 
 _SOURCES = ("rtl/**/*.py", "rtl/**/*.v", "isa/*.py", "numerics/microop.py", "spec/chip.py")
@@ -47,15 +62,16 @@ def _source_hash() -> str:
     return digest.hexdigest()
 
 
-def build(spec: ChipSpec) -> Path:
+def build(spec: ChipSpec, top: Top = CORE) -> Path:
     """The shared library for ``spec``, from the cache or freshly built. Raises `BuildError`, `SpecError`.
 
     The Verilog is kept under a key of the sources, the library under a key of the Verilog.
     """
-    source = cache_folder() / f"{spec.name}-{key_of(_source_hash(), spec.hash)}.v"
+    source = cache_folder() / f"{spec.name}-{top.name}-{key_of(_source_hash(), spec.hash)}.v"
     if not source.exists():
-        keep(source, convert(spec).encode())
-    return build_library(Design("core", source.read_text("utf-8"), HARNESS, _harness_sizes(spec)), spec.name)
+        keep(source, convert(spec, top).encode())
+    design = Design(top.name, source.read_text("utf-8"), top.harness, _harness_sizes(spec))
+    return build_library(design, f"{spec.name}-{top.name}")
 
 
 def _harness_sizes(spec: ChipSpec) -> dict[str, int]:

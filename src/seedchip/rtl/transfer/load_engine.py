@@ -82,6 +82,7 @@ class LoadEngine(wiring.Component):
             walker.row.eq(Mux(gathering, rows.row.offset, 0)), rows.take.eq(gathering & walker.step & walker.run_last),
             self.complete.eq(done | filled), self.occupation.drain.eq(filled),
             self.occupation.active.eq(walker.active & (walker.step | (gathering & ~rows.valid))),
+            self.occupation.memory.eq(walker.active & ~self.occupation.active),
         ]
         connect(m, flipped(self.indices), rows.scratchpad)
         fill_beat = walker.active & filling

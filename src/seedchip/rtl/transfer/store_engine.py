@@ -65,6 +65,7 @@ class StoreEngine(wiring.Component):
                                         | (store.count2 == 0))),
             self.scratchpad.valid.eq(read), self.scratchpad.address.eq(walker.local_address),
             self.scratchpad.count.eq(walker.count), self.occupation.active.eq(read),
+            self.occupation.memory.eq(walker.active & ~read),
         ]
         self._write(m, walker, read)
         m.d.sync += self.complete.eq(self.write_done)
