@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from seedchip.conformance.chips import NANO, NOT_YET, TINY
+from seedchip.conformance.chips import NANO, TINY
 from seedchip.conformance.ordering import MAX_TAKEN
 from seedchip.conformance.random_programs import KINDS, random_case
 from seedchip.isa import Engine, Load, Matmul, Vector
@@ -17,7 +17,7 @@ CHIPS = pytest.mark.parametrize("spec", [TINY, NANO], ids=lambda spec: spec.name
 @CHIPS
 @pytest.mark.parametrize("seed", range(75))
 def test_random_programs_differ_in_no_bit_and_no_cycle(spec, seed):
-    run = random_case(spec, seed, without=NOT_YET).run(spec)
+    run = random_case(spec, seed).run(spec)
     assert run.cycles == run.timeline.cycles > 0
 
 
@@ -47,7 +47,8 @@ def test_random_programs_say_all_that_programs_can_say():
                          "b_type": range(3), "c_type": range(3), "out_type": range(3), "reduce": range(4),
                          "window": range(2), "tap_max": range(2), "num_parameters": range(9)}.items():
         assert {getattr(v, name) for v in vectors} == set(values), name
-    assert {v.num_operations for v in vectors} >= {0, 1, 6, 63}
+    lengths = {v.num_operations for v in vectors}
+    assert lengths >= {0, 1, 6} and max(lengths) > 60
     for name in ("transpose", "accumulate", "first_alone", "tiles_alone"):
         assert {getattr(m, name) for m in matmuls} == {0, 1}, name
     assert any(m.activation_stride_n and m.tiles_n > 1 for m in matmuls)

@@ -1,5 +1,5 @@
 """Chips for hardware tests."""
 
-from seedchip.conformance.chips import NANO, NOT_YET, TINY
+from seedchip.conformance.chips import NANO, TINY
 
-__all__ = ["NANO", "NOT_YET", "TINY"]
+__all__ = ["NANO", "TINY"]

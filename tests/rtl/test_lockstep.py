@@ -111,9 +111,8 @@ def test_weights_in_the_bank_of_the_activations_are_loaded_alone():
 
 
 @pytest.mark.parametrize("instruction, fault", [
-    (Vector(reduce=1, read_banks=1, write_banks=2, out_address=4096), "vector"),
+    (Vector(reduce=1, window=1, read_banks=1, write_banks=2, out_address=4096), "vector"),
     (Vector(b_kind=3, read_banks=1, write_banks=2, out_address=4096), "vector"),
-    (Vector(window=1, read_banks=1, write_banks=2, out_address=4096), "vector"),
     (Store(run_bytes=0), "store"),
     (Matmul(tiles_k=0), "matrix"),
     (Load(run_bytes=8, write_banks=1 << 20), "issue"),

@@ -125,7 +125,7 @@ def vectors(draw: Draw) -> tuple[Vector, list[int]]:
         code, constants = draw(micro_programs(sources))
         fields |= {"num_operations": len(code), "num_constants": len(constants)}
         words = [*code, *constants]
-    fields |= _result(draw, columns, size_x)
+    fields |= _result(draw, columns, size_x, reduce=not window and draw(st.booleans()))
     if window:
         fields |= _window(draw)
     return Vector(**fields, parameter_address=draw(integers(4, 9)), **ALL_BANKS, accumulator_banks=3), words
@@ -140,14 +140,13 @@ def _operand(draw: Draw, prefix: str, kind: int, columns: int) -> dict[str, int]
             **({"a_stride_group": draw(integers(0, 5))} if kind == 3 else {})}
 
 
-def _result(draw: Draw, columns: int, size_x: int) -> dict[str, int]:
-    lanes, dtype = SPEC.vector.lanes, draw(integers(0, 2))
-    reduce = draw(integers(0, 3)) if draw(st.booleans()) else 0
+def _result(draw: Draw, columns: int, size_x: int, *, reduce: bool) -> dict[str, int]:
+    lanes, dtype, kind = SPEC.vector.lanes, draw(integers(0, 2)), draw(integers(1, 3)) if reduce else 0
     width = 4 if reduce else -(-columns // lanes) * lanes * (1 if dtype == 0 else 4)
     step = width + (4 if reduce else 4 * lanes) * draw(integers(0, 2)) if draw(integers(0, 5)) else 0
     bounds = [int(np.float32(x).view(np.uint32)) for x in draw(st.sampled_from(
         [(-np.inf, np.inf), (0, np.inf), (0, 6), (-100.5, 99.25), (200, 300), (5, -5), (-np.inf, -400), (np.nan, 3)]))]
-    return {"out_type": dtype, "reduce": reduce, "out_address": 32768, "out_stride_x": step,
+    return {"out_type": dtype, "reduce": kind, "out_address": 32768, "out_stride_x": step,
             "out_stride_y": step * size_x, "clamp_low": bounds[0], "clamp_high": bounds[1]}
 
 

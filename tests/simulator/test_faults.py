@@ -41,6 +41,8 @@ CASES = [
      "instruction 0 (vector): a_address must be a multiple of 8 bytes in every row, not 4 with strides ()"),
     (Vector(size_x=2, out_stride_x=4, columns=8, read_banks=1, write_banks=1),
      "instruction 0 (vector): out_address must be a multiple of 8 bytes in every row, not 0 with strides (4,)"),
+    (Vector(window=1, reduce=1, read_banks=1, write_banks=1),
+     "instruction 0 (vector): a window must not reduce; reduce its result with a second instruction"),
     (Vector(b_kind=3, read_banks=1, write_banks=1),
      "instruction 0 (vector): b_kind must not be an accumulator; only operand A can be one"),
     (Vector(a_type=3, read_banks=1, write_banks=1),

@@ -102,7 +102,8 @@ def test_a_deadlock_is_found_exactly_when_a_stepped_core_stands_still(program: l
 
 
 BASES = [Vector(a_kind=1, size_x=9, columns=20, num_operations=3, num_constants=3, num_parameters=3, tap_x=2),
-         Vector(a_kind=1, size_x=9, columns=20, num_operations=30, reduce=1, window=1, tap_y=3),
+         Vector(a_kind=1, size_x=9, columns=20, num_operations=30, reduce=1, b_kind=1),
+         Vector(a_kind=1, size_x=9, columns=20, num_operations=30, window=1, tap_y=3),
          Load(run_bytes=20, count0=3, count1=3, count2=3, memory_stride0=8, memory_stride1=9, memory_stride2=10),
          Load(run_bytes=20, count0=3, memory_address=7, fill=1),
          Load(run_bytes=20, count0=3, memory_address=7, gather=1),

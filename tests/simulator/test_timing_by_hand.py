@@ -101,9 +101,30 @@ def test_several_slots_a_group_interleave_eight_groups():
 def test_a_row_reduction_folds_its_partial_sums():
     line, _ = run(Vector(columns=16, size_x=9, a_stride_x=16, out_stride_x=4, out_address=4096, reduce=1, read_banks=1,
                          write_banks=2))
-    # Start at 66. Two blocks of 8 rows, each row 2 groups of 1 slot and 64 / 8 = 8 folds: 2 * 8 * (2 + 8) = 160.
-    # Then the pipeline's 24, and 4 for each of the 6 levels of the tree of additions.
-    assert line.cycles == 66 + 160 + 24 + 24
+    # Start at 66. Two blocks of 8 rows, each row 2 groups of 1 slot. 64 partial sums are 8 vectors, folded in 4 + 2 + 1
+    # steps, and then 8 lanes in 3 levels: 2 * 8 * (2 + 10) = 192. Then the pipeline's 24, and 4 for the last addition.
+    assert line.cycles == 66 + 192 + 24 + 4
+
+
+def test_a_reduction_folds_as_far_behind_as_its_operations_are():
+    line, _ = run(Vector(columns=16, size_x=8, a_stride_x=16, b_kind=1, c_kind=1, out_stride_x=4, out_address=4096,
+                         reduce=1, read_banks=1, write_banks=2))
+    # One block of 2 groups of 3 slots: the reads of A, B and C; operations follow the last one, two slots behind.
+    assert line.cycles == 66 + 8 * (2 * 3 + 10) + 24 + 2 * 8 + 4
+
+
+def test_a_windows_strides_are_multiplied_before_its_first_tap():
+    line, _ = run(Vector(columns=8, size_x=8, a_stride_x=8, out_stride_x=8, out_address=4096, window=1, tap_x=3,
+                         limit_x=8, read_banks=1, write_banks=2))
+    # Start at 66, 8 cycles of setup, one batch of 3 taps. Its move runs in the slot after the last one.
+    assert line.cycles == 66 + 8 + 8 * 3 + 24 + 8
+
+
+def test_a_windows_operations_follow_its_last_tap():
+    line, _ = run(Vector(columns=8, size_x=8, a_stride_x=8, out_stride_x=8, out_address=4096, window=1, tap_x=3,
+                         limit_x=8, num_operations=2, read_banks=1, write_banks=2))
+    # 3 taps and 2 operations are 5 slots, and nothing is left to do after them.
+    assert line.cycles == 66 + 8 + 8 * 5 + 24
 
 
 def test_the_second_block_is_requested_when_the_first_is_complete():

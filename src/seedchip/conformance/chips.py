@@ -15,6 +15,3 @@ TINY: ChipSpec = parse({
     "sequencer": {"queue_depth": 2, "fetch_bytes": 256},
 }, "tiny")
 """Two lane groups to a row of sums, more columns than rows, unaligned granules, and every pipeline at its shortest."""
-
-NOT_YET = ("window", "reduce")
-"""Kinds of random instructions that the hardware does not have so far."""

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from math import inf, nan
 from typing import TYPE_CHECKING
 
 from seedchip.compiler.builder import ACCUMULATOR, PARAMETER, SCRATCHPAD, Access
 from seedchip.conformance.data import pattern
 from seedchip.conformance.random_microcode import micro_program
 from seedchip.isa import ElementType, OperandKind, ReduceKind, Vector
-from seedchip.isa.vector import NUM_PARTIALS
+from seedchip.isa.vector import MAX_PARAMETERS, NUM_PARTIALS
 
 if TYPE_CHECKING:
     from seedchip.conformance.stage import Stage
 
-MAX_PARAMETERS = 8
+BOUNDS = ((-50.0, 50.5), (0.0, 6.0), (5.0, -5.0), (-inf, -400.0), (nan, 3.0), (-3.0, nan))
+"""Clamps: the usual ones, crossed ones, and bounds that are no numbers."""
 
 
 class Vectors:
@@ -55,10 +57,12 @@ class Vectors:
         self._finish(fields, reads + self._further_operands(fields))
 
     def reduce(self) -> None:
-        """A row to one value; more elements than partial sums now and then."""
-        stage = self.stage
-        widest = 3 * stage.spec.vector.lanes if stage.below(3) else 2 * NUM_PARTIALS + stage.spec.vector.lanes
-        fields = self._shape(widest)
+        """A row to one value; often as many elements as a group or all partial sums have, or one more or less."""
+        stage, lanes = self.stage, self.stage.spec.vector.lanes
+        fields = self._shape(3 * lanes if stage.below(3) else 2 * NUM_PARTIALS + lanes)
+        if stage.often(0.4):
+            edges = (lanes, 2 * lanes, NUM_PARTIALS, NUM_PARTIALS + lanes, 2 * NUM_PARTIALS)
+            fields["columns"] = edges[stage.below(len(edges))] + stage.between(-1, 1)
         fields["reduce"] = stage.between(ReduceKind.SUM, ReduceKind.MIN)
         kind = (OperandKind.ACCUMULATOR, OperandKind.VECTOR, OperandKind.SCALAR)[stage.below(3)]
         reads = self._operand_a(fields, kind)
@@ -151,7 +155,8 @@ class Vectors:
             fields |= {"program_address": line, "num_operations": num_operations, "num_constants": num_constants}
             reads.append(Access(PARAMETER, line * stage.spec.line_bytes, len(code)))
         if stage.below(4):
-            fields |= {"clamp_low": pattern(-50.0), "clamp_high": pattern(50.5)}
+            low, high = BOUNDS[stage.below(len(BOUNDS)) if stage.often(0.3) else 0]
+            fields |= {"clamp_low": pattern(low), "clamp_high": pattern(high)}
         stage.builder.emit(Vector, reads, [self._results(fields, reads)], **fields)
 
     def _parameters(self, fields: dict[str, int]) -> list[Access]:

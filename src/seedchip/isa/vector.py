@@ -15,10 +15,13 @@ BATCH = 8
 NUM_REGISTERS = 16
 NUM_PARTIALS = 64
 """Partial sums of a row reduction; see docs/03_reference/numbers.md."""
-FOLD_LEVEL_CYCLES = 4
-"""An addition of the tree that folds partial sums: the adder's three stages and the register in front of them."""
+COMBINE_CYCLES = 4
+"""A step of a reduction: reading the partial sums and the adder's three stages."""
+WINDOW_SETUP_CYCLES = 8
+"""A window's six products of strides with steps, dilations and origins, one a cycle through two registers."""
 MAX_OPERATIONS = 64
 MAX_CONSTANTS = 64
+MAX_PARAMETERS = 8
 
 SOURCE_A, SOURCE_B, SOURCE_C, SOURCE_PARAMETER, SOURCE_CONSTANT = 16, 17, 18, 24, 64
 """Micro-operation sources: 0-15 registers, 16-18 operands, 24-31 the group's parameter vectors, 64-127 constants."""
@@ -66,10 +69,10 @@ class Vector(Instruction, opcode=0x04, num_words=2, engine=Engine.VECTOR):
     summed or maximised one after the other; tap (i, j) of row (y, x) lies at a_address + iy * a_stride_y + ix *
     a_stride_x with iy = y * step_y + i * dilation_y + origin_y and ix = x * step_x + j * dilation_x + origin_x, and is
     left out where iy or ix is outside [0, limit). The first tap that counts is taken as it is; none at all gives +0
-    (sum) or -infinity (maximum). The micro-program starts with the window's result as operand A. The result is register
-    0 after the last operation; an empty micro-program gives operand A, unconverted when both A and the result are INT32
-    (accumulators count as INT32; clamps then do not apply). Elements from ``columns`` on are written as 0 and take no
-    part in a reduction.
+    (sum) or -infinity (maximum). A window cannot also ``reduce``. The micro-program starts with the window's result
+    as operand A. The result is register 0 after the last operation; an empty micro-program gives operand A,
+    unconverted when both A and the result are INT32 (accumulators count as INT32; clamps then do not apply).
+    Elements from ``columns`` on are written as 0 and take no part in a reduction.
     """
 
     a_kind: int = bits(2, "0 none, 1 vector, 2 scalar, 3 accumulator", 1)
@@ -151,29 +154,38 @@ def first_operation_slot(instruction: Vector) -> int:
     return max(taps + reads - 2 if taps else reads - 1, taps, pairs - 1)
 
 
+def fold_steps(spec: ChipSpec) -> int:
+    """Additions that fold the `NUM_PARTIALS` partial sums of a row, one after the other: first whole vectors of lanes
+    are added to each other, then one half of the lanes to the other half, down to one."""
+    lanes = spec.vector.lanes
+    return NUM_PARTIALS // lanes - 1 + lanes.bit_length() - 1
+
+
 def drain_cycles(instruction: Vector, spec: ChipSpec) -> int:
     """Cycles from the last slot to the completion of an instruction.
 
     The micro-operations follow the reads `first_operation_slot` slots behind, so a group's last one may be as much
-    later than its slots end. A reduction's last row goes through a tree of log2(`NUM_PARTIALS`) additions.
+    later than its slots end; an empty micro-program moves operand A in one. A reduction's folds are as far behind.
     """
-    late = max(0, first_operation_slot(instruction) + instruction.num_operations - slots_per_group(instruction))
-    fold = FOLD_LEVEL_CYCLES * (NUM_PARTIALS.bit_length() - 1) if instruction.reduce else 0
-    return spec.vector.pipeline_cycles + BATCH * late + fold
+    first = first_operation_slot(instruction)
+    if instruction.reduce:
+        return spec.vector.pipeline_cycles + BATCH * first + COMBINE_CYCLES
+    late = max(0, first + max(1, instruction.num_operations) - slots_per_group(instruction))
+    return spec.vector.pipeline_cycles + BATCH * late
 
 
 def vector_cycles(instruction: Vector, spec: ChipSpec) -> int:
     """Cycles from the start of an instruction to its last slot.
 
-    First the micro-program and its constants are read, a parameter line a cycle. One slot a group needs no
-    interleaving; more slots interleave `BATCH` groups, which in a reduction are of different rows. A reduction then
-    folds `NUM_PARTIALS` partial sums for each of `BATCH` rows.
+    First the micro-program and its constants are read, a parameter line a cycle, and beside them a window's strides are
+    multiplied. One slot a group needs no interleaving; more slots interleave `BATCH` groups, which in a reduction are
+    of different rows. A reduction then folds the partial sums of `BATCH` rows in `fold_steps` slots.
     """
-    lanes = spec.vector.lanes
-    setup = -(-(instruction.num_operations + instruction.num_constants) // lanes)
+    lines = -(-(instruction.num_operations + instruction.num_constants) // spec.vector.lanes)
+    setup = max(lines, WINDOW_SETUP_CYCLES) if instruction.window else lines
     slots, groups = slots_per_group(instruction), num_groups(instruction, spec)
     if instruction.reduce:
         blocks = -(-instruction.num_rows // BATCH)
-        return setup + blocks * BATCH * (groups * slots + max(1, NUM_PARTIALS // lanes))
+        return setup + blocks * BATCH * (groups * slots + fold_steps(spec))
     total = instruction.num_rows * groups
     return setup + (total if slots == 1 else -(-total // BATCH) * BATCH * slots)

@@ -10,7 +10,7 @@ from seedchip.numerics.microop import CANONICAL_NAN
 
 FLOAT = data.StructLayout({"fraction": 23, "exponent": 8, "sign": 1})
 NAN = Const(CANONICAL_NAN, 32)
-INFINITY = 0x7F800000
+INFINITY, MINUS_INFINITY = 0x7F800000, 0xFF800000
 ONE, MINUS_ZERO = 0x3F800000, 0x80000000
 
 

@@ -9,8 +9,9 @@ from amaranth.utils import ceil_log2
 
 from seedchip.rtl.memory.accumulator import AccumulatorRead
 from seedchip.rtl.signatures import OCCUPATION, ReadPort, WritePort
+from seedchip.rtl.vector.combine import VectorCombine
 from seedchip.rtl.vector.execute import VectorExecute
-from seedchip.rtl.vector.plan import OPERANDS, PLAN, VECTOR, outside_slice, plan
+from seedchip.rtl.vector.plan import LEAD_BITS, PLAN, VECTOR, malformed, plan
 from seedchip.rtl.vector.reader import EXECUTE_AFTER, READ_CYCLES, VectorReader
 from seedchip.rtl.vector.result import VectorResult
 from seedchip.spec import ChipSpec
@@ -18,7 +19,8 @@ from seedchip.spec import ChipSpec
 
 class VectorEngine(wiring.Component):
     """An instruction that starts at t reads its micro-program from t + 1 on, a parameter line a cycle; then slots
-    follow slots, the executing side a fixed number of cycles behind the reading side."""
+    follow slots, the executing side a fixed number of cycles behind the reading side. A window's taps are combined on
+    their way to operand A, a reduction's elements on their way to the result."""
 
     def __init__(self, spec: ChipSpec) -> None:
         self._spec = spec
@@ -40,11 +42,12 @@ class VectorEngine(wiring.Component):
         spec = self._spec
         m.submodules.reader = reader = VectorReader(spec)
         m.submodules.execute = execute = VectorExecute(spec)
+        m.submodules.combine = combine = VectorCombine(spec)
         m.submodules.result = result = VectorResult(spec)
         connect(m, flipped(self.scratchpad_read), reader.scratchpad)
         connect(m, flipped(self.accumulator), reader.accumulator)
         connect(m, flipped(self.scratchpad_write), result.scratchpad)
-        for name in OPERANDS:
+        for name in ("b", "c"):
             connect(m, getattr(reader, name), getattr(execute, name))
         connect(m, reader.parameters, execute.parameters)
 
@@ -58,16 +61,17 @@ class VectorEngine(wiring.Component):
             m.d.sync += kept.eq(self.instruction)
         for part in (reader, result):
             m.d.comb += [part.instruction.eq(now), part.plan.eq(facts)]
-        m.d.comb += [execute.plan.eq(facts), execute.implied_move.eq(instruction.num_operations == 0)]
+        m.d.comb += [execute.plan.eq(facts), execute.implied_move.eq(instruction.num_operations == 0),
+                     execute.columns.eq(instruction.columns)]
 
         begin = self._setup(m, instruction, facts, reader, execute)
+        self._combine(m, instruction, facts, (reader, combine, execute, result))
         self._follow(m, facts, begin, reader, execute)
         m.d.comb += [
-            reader.begin.eq(begin), result.begin.eq(begin),
+            reader.start.eq(self.start), reader.begin.eq(begin), result.begin.eq(begin),
             execute.reader_first_slot.eq(reader.first_slot), execute.reader_place.eq(reader.place),
             execute.reader_valid.eq(reader.group_valid), execute.reader_last.eq(reader.group_last),
-            result.valid.eq(execute.result_valid), result.result.eq(execute.result),
-            self.fault.eq((self.start & outside_slice(instruction)) | execute.fault),
+            self.fault.eq((self.start & malformed(instruction)) | execute.fault),
         ]
         return m
 
@@ -75,13 +79,14 @@ class VectorEngine(wiring.Component):
                execute: VectorExecute) -> Signal:
         """Read the micro-program; the cycle in which the reader may begin."""
         line_bytes = self._spec.line_bytes
-        reading, line, begin = Signal(), Signal(7), Signal()
-        last_line = line + 1 == facts.setup_lines
-        m.d.comb += begin.eq(Mux(self.start, facts.setup_lines == 0, reading & last_line))
-        with m.If(reading):
-            m.d.sync += [line.eq(line + 1), reading.eq(~last_line)]
+        waiting, line, begin, reading = Signal(), Signal(7), Signal(), Signal()
+        last = line + 1 == facts.setup_cycles
+        m.d.comb += [begin.eq(Mux(self.start, facts.setup_cycles == 0, waiting & last)),
+                     reading.eq(waiting & (line < facts.program_lines))]
+        with m.If(waiting):
+            m.d.sync += [line.eq(line + 1), waiting.eq(~last)]
         with m.If(self.start):
-            m.d.sync += [line.eq(0), reading.eq(facts.setup_lines != 0)]
+            m.d.sync += [line.eq(0), waiting.eq(facts.setup_cycles != 0)]
         shown = Mux(reading, instruction.program_address + line, reader.parameter_line)
         m.d.comb += [
             self.parameter.valid.eq(reading | reader.parameter_valid),
@@ -98,10 +103,28 @@ class VectorEngine(wiring.Component):
                      execute.program.data.eq(self.parameter.data)]
         return begin
 
+    def _combine(self, m: Module, instruction: data.View, facts: data.View,
+                 parts: tuple[VectorReader, VectorCombine, VectorExecute, VectorResult]) -> None:
+        """In front of the micro-program for a window, behind it for a reduction, else aside."""
+        reader, combine, execute, result = parts
+        m.d.comb += [combine.kind.eq(facts.combine), combine.columns.eq(instruction.columns)]
+        with m.If(facts.window):
+            m.d.comb += [combine.step.eq(reader.tap), combine.elements.eq(reader.a.data),
+                         execute.a.valid.eq(combine.valid), execute.a.place.eq(combine.place),
+                         execute.a.data.eq(combine.result)]
+        with m.Else():
+            m.d.comb += [combine.step.eq(execute.partial), combine.elements.eq(execute.result),
+                         execute.a.valid.eq(reader.a.valid), execute.a.place.eq(reader.a.place),
+                         execute.a.data.eq(reader.a.data)]
+        m.d.comb += [result.valid.eq(execute.result_valid), result.result.eq(execute.result)]
+        with m.If(facts.reduce):
+            m.d.comb += [result.valid.eq(combine.finished), result.result[:32].eq(combine.result[:32])]
+
     def _follow(self, m: Module, facts: data.View, begin: Signal, reader: VectorReader, execute: VectorExecute) -> None:
         """Start the executing side behind the reading side, and complete when the pipeline has run empty."""
-        busy, behind, drain = Signal(), Signal(8), Signal(9)
-        m.d.comb += [execute.begin.eq(behind == 1), self.complete.eq(drain == 1), self.ready.eq(~busy | self.complete)]
+        busy, behind, drain = Signal(), Signal(LEAD_BITS), Signal(9)
+        m.d.comb += [execute.begin.eq(behind == 1), execute.stop.eq(drain == 2), self.complete.eq(drain == 1),
+                     self.ready.eq(~busy | self.complete)]
         with m.If(behind != 0):
             m.d.sync += behind.eq(behind - 1)
         with m.If(drain != 0):

@@ -21,9 +21,11 @@ from seedchip.isa.vector import (
     SOURCE_PARAMETER,
 )
 from seedchip.rtl import hierarchy
+from seedchip.rtl.vector.combine import CombineStep
 from seedchip.rtl.vector.lane import CYCLES, OPCODE, VectorLane
 from seedchip.rtl.vector.plan import OPERANDS, PLAN
-from seedchip.rtl.vector.reader import PLACE, OperandWrite, ParameterWrite
+from seedchip.rtl.vector.reader import OperandWrite, ParameterWrite
+from seedchip.rtl.vector.walk import PLACE, VectorWalk
 from seedchip.spec import ChipSpec
 
 MICRO_OP = data.StructLayout({"opcode": 6, "register": 5, "a": 7, "b": 7, "c": 7})
@@ -44,13 +46,16 @@ class VectorExecute(wiring.Component):
     """From the cycle after ``begin`` walks the slots that the reader walked: fetch in the first cycle, registers,
     operands and constants are read in the next one, the lanes work in the five that follow, and the result is
     written (and shown as ``result`` after the last operation) in the cycle after those: eight in all, so that the
-    next slot can use it."""
+    next slot can use it. In a reduction ``partial`` says how the result joins its row, and when rows are folded.
+    ``stop`` ends the last group's slots in which nothing executes: what they ask of the next instruction is wrong."""
 
     def __init__(self, spec: ChipSpec) -> None:
-        self._lanes = spec.vector.lanes
+        self._spec, self._lanes = spec, spec.vector.lanes
         super().__init__({
             "begin": In(1),
+            "stop": In(1),
             "plan": In(PLAN),
+            "columns": In(20),
             "implied_move": In(1),
             "reader_first_slot": In(1),
             "reader_place": In(PLACE),
@@ -61,15 +66,17 @@ class VectorExecute(wiring.Component):
             "parameters": In(ParameterWrite(self._lanes)),
             "result_valid": Out(1),
             "result": Out(32 * self._lanes),
+            "partial": Out(CombineStep(spec)),
             "fault": Out(1),
         })
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        slot, place, executes, finishes = self._walk(m)
-        op, program = self._fetch(m, slot)
+        walk, executes, finishes = self._walk(m)
+        op, program = self._fetch(m, walk.slot)
         later = [Signal(PLACE, reset_less=True), Signal(name="executes_1"), Signal(name="finishes_1")]
-        m.d.sync += [later[0].eq(place), later[1].eq(executes), later[2].eq(finishes)]
+        m.d.sync += [later[0].eq(walk.place), later[1].eq(executes), later[2].eq(finishes)]
+        partial = self._partial(m, walk, executes, finishes)
         place, executes, finishes = later
         known = Cat(op.opcode == code for code in OPCODE.values()).any()
         readable = Cat(s.matches(*READABLE) for s in (op.a, op.b, op.c)).all()
@@ -84,42 +91,49 @@ class VectorExecute(wiring.Component):
             part = slice(32 * i, 32 * i + 32)
             m.d.comb += [lane.opcode.eq(opcode), *(getattr(lane, s).eq(values[s][part]) for s in SOURCES)]
             results.append(lane.result)
-        stage = Signal(data.StructLayout({"executes": 1, "finishes": 1, "register": 4, "index": 3}))
+        stage = Signal(data.StructLayout({"executes": 1, "finishes": 1, "register": 4,
+                                          "partial": partial.shape()}))
         m.d.comb += [stage.executes.eq(executes), stage.finishes.eq(finishes), stage.register.eq(op.register),
-                     stage.index.eq(place.index)]
+                     stage.partial.eq(partial)]
         for i in range(CYCLES + 1):
             delayed = Signal(stage.shape(), name=f"stage_{i}")
             m.d.sync += delayed.eq(stage)
             stage = delayed
         m.d.comb += [
-            registers_write.en.eq(stage.executes), registers_write.addr.eq(Cat(stage.index, stage.register)),
+            registers_write.en.eq(stage.executes),
+            registers_write.addr.eq(Cat(stage.partial.place.index, stage.register)),
             registers_write.data.eq(Cat(*results)),
             self.result_valid.eq(stage.executes & stage.finishes), self.result.eq(Cat(*results)),
+            self.partial.eq(stage.partial),
         ]
         return m
 
-    def _walk(self, m: Module) -> tuple[Value, data.View, Value, Value]:
-        """Slot, place, whether a group executes in it, and whether this is its last operation."""
-        active, slot, place, seen_last = Signal(), Signal(7), Signal(PLACE), Signal()
+    def _walk(self, m: Module) -> tuple[VectorWalk, Value, Value]:
+        """The slot, whether a group executes in it, and whether its operation is the last one."""
+        m.submodules.walk = walk = VectorWalk(self._spec)
         valid, last = Signal(2 * BATCH), Signal(2 * BATCH)
         with m.If(self.reader_first_slot):
             m.d.sync += [valid.bit_select(self.reader_place.as_value(), 1).eq(self.reader_valid),
-                         last.bit_select(self.reader_place.as_value(), 1).eq(self.reader_valid & self.reader_last)]
-        group_valid = valid.bit_select(place.as_value(), 1)
-        group_last = last.bit_select(place.as_value(), 1)
-        index_ends = place.index == BATCH - 1
-        finishes = slot + 1 == self.plan.num_operations
-        with m.If(active):
-            m.d.sync += [place.index.eq(place.index + 1), seen_last.eq(seen_last | group_last)]
-            with m.If(index_ends):
-                m.d.sync += slot.eq(slot + 1)
-                with m.If(slot + 1 == self.plan.slots):
-                    m.d.sync += [slot.eq(0), place.odd_batch.eq(~place.odd_batch)]
-            with m.If(finishes & Mux(self.plan.slots == 1, group_last, index_ends & (seen_last | group_last))):
-                m.d.sync += active.eq(0)
-        with m.If(self.begin):
-            m.d.sync += [active.eq(1), slot.eq(0), place.eq(0), seen_last.eq(0)]
-        return slot, place, active & group_valid & (slot < self.plan.num_operations), finishes
+                         last.bit_select(self.reader_place.as_value(), 1).eq(self.reader_last)]
+        group_valid = valid.bit_select(walk.place.as_value(), 1)
+        working = walk.active & ~walk.fold
+        m.d.comb += [
+            walk.begin.eq(self.begin), walk.stop.eq(self.stop), walk.plan.eq(self.plan), walk.columns.eq(self.columns),
+            walk.group_last.eq(working & (walk.slot == 0) & last.bit_select(walk.place.as_value(), 1)),
+        ]
+        return (walk, working & group_valid & (walk.slot < self.plan.num_operations),
+                walk.slot + 1 == self.plan.num_operations)
+
+    def _partial(self, m: Module, walk: VectorWalk, executes: Value, finishes: Value) -> data.View:
+        """What a reduction does with the slot's result, a cycle later."""
+        now, partial = Signal(CombineStep(self._spec)), Signal(CombineStep(self._spec), reset_less=True)
+        m.d.comb += [
+            now.valid.eq(self.plan.reduce & walk.active & (walk.fold | finishes)), now.place.eq(walk.place),
+            now.vector.eq(walk.vector), now.fresh.eq(walk.fresh), now.live.eq(executes), now.fold.eq(walk.fold),
+            now.count.eq(Mux(walk.left < self._lanes, walk.left, self._lanes)), now.step.eq(walk.step),
+        ]
+        m.d.sync += partial.eq(now)
+        return partial
 
     def _fetch(self, m: Module, slot: Value) -> tuple[data.View, Memory]:
         """The slot's operation, a cycle later; the memory of the micro-program, for its constants."""

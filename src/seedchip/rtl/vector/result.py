@@ -15,9 +15,13 @@ from seedchip.rtl.vector.plan import PLAN, VECTOR, element_bytes
 from seedchip.rtl.vector.row_walker import RowWalker
 from seedchip.spec import ChipSpec
 
+BOUNDS = data.StructLayout({"has_low": 1, "has_high": 1, "raised": 32})
+"""Which bounds there are, and what an element below the lower one becomes."""
+
 
 class VectorResult(wiring.Component):
-    """Takes a group's results with ``valid`` and writes them three cycles later. Elements beyond the row's are 0."""
+    """Takes a group's results with ``valid`` and writes them three cycles later. Elements beyond the row's are 0; of a
+    reduction's the first is the row's only one."""
 
     def __init__(self, spec: ChipSpec) -> None:
         self._spec = spec
@@ -34,7 +38,8 @@ class VectorResult(wiring.Component):
         m = Module()
         lanes = self._spec.vector.lanes
         instruction = data.View(VECTOR, self.instruction)
-        narrow = element_bytes(instruction.out_type) == 1
+        item = Mux(self.plan.reduce, element_bytes(ElementType.FLOAT32), element_bytes(instruction.out_type))
+        narrow = item == 1
         m.submodules.walker = walker = RowWalker(lanes)
         valid = self.valid
         for i in range(CYCLES + 1):
@@ -43,16 +48,22 @@ class VectorResult(wiring.Component):
             valid = later
         m.d.comb += [
             walker.start.eq(self.begin), walker.base.eq(instruction.out_address),
-            walker.columns.eq(instruction.columns),
+            walker.columns.eq(Mux(self.plan.reduce, 1, instruction.columns)),
             walker.stride_y.eq(instruction.out_stride_y), walker.stride_x.eq(instruction.out_stride_x),
             walker.size_y.eq(instruction.size_y), walker.size_x.eq(instruction.size_x),
-            walker.step.eq(lanes * element_bytes(instruction.out_type)), walker.advance.eq(valid),
+            walker.step.eq(lanes * item), walker.advance.eq(valid),
             self.scratchpad.valid.eq(valid), self.scratchpad.address.eq(walker.address),
-            self.scratchpad.count.eq(lanes * element_bytes(instruction.out_type)),
+            self.scratchpad.count.eq(Mux(self.plan.reduce, item, lanes * item)),
+        ]
+        low, high = instruction.clamp_low, instruction.clamp_high
+        bounds = Signal(BOUNDS)
+        m.d.comb += [  # a bound that is no number bounds nothing; what has been raised to low is lowered to high
+            bounds.has_low.eq(~is_nan(low)), bounds.has_high.eq(~is_nan(high)),
+            bounds.raised.eq(Mux(bounds.has_high & less(high, low), high, low)),
         ]
         words = []
         for lane in range(lanes):
-            word = self._convert(m, platform, instruction, lane)
+            word = self._convert(m, platform, (instruction, bounds), lane)
             words.append(Mux(lane < walker.left, word, 0))
         for lane, word in enumerate(words):
             wide = self.scratchpad.data[32 * lane:32 * lane + 32]
@@ -63,8 +74,9 @@ class VectorResult(wiring.Component):
             m.d.comb += wide.eq(Mux(narrow, packed, word))
         return m
 
-    def _convert(self, m: Module, platform: object, instruction: data.View, lane: int) -> Signal:
+    def _convert(self, m: Module, platform: object, facts: tuple[data.View, data.View], lane: int) -> Signal:
         """One lane's pattern, three cycles later."""
+        instruction, bounds = facts
         x = self.result[32 * lane:32 * lane + 32]
         clamped, raw = Signal(32, name=f"clamped_{lane}", reset_less=True), self.plan.raw
         low, high = instruction.clamp_low, instruction.clamp_high
@@ -72,9 +84,9 @@ class VectorResult(wiring.Component):
         with m.If(~raw):
             with m.If(is_nan(x)):
                 m.d.sync += clamped.eq(NAN)
-            with m.Elif(less(x, low)):
-                m.d.sync += clamped.eq(low)
-            with m.Elif(less(high, x)):
+            with m.Elif(bounds.has_low & less(x, low)):
+                m.d.sync += clamped.eq(bounds.raised)
+            with m.Elif(bounds.has_high & less(high, x)):
                 m.d.sync += clamped.eq(high)
         convert = hierarchy.place(m, platform, f"convert_{lane}", FloatToInteger)
         m.d.comb += [convert.number.eq(clamped), convert.narrow.eq(instruction.out_type == ElementType.INT8)]
@@ -83,5 +95,6 @@ class VectorResult(wiring.Component):
             m.d.sync += later.eq(clamped)
             clamped = later
         word = Signal(32, name=f"word_{lane}")
-        m.d.comb += word.eq(Mux(raw | (instruction.out_type == ElementType.FLOAT32), clamped, convert.integer))
+        whole = raw | self.plan.reduce | (instruction.out_type == ElementType.FLOAT32)
+        m.d.comb += word.eq(Mux(whole, clamped, convert.integer))
         return word

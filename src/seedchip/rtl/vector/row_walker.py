@@ -14,7 +14,8 @@ class RowWalker(wiring.Component):
     the next row.
 
     ``address`` grows by ``step`` every ``groups_per_step`` groups; ``part`` counts the groups in between. ``left`` is
-    the number of the row's elements from this group on; ``last`` marks the last group of the last row.
+    the number of the row's elements from this group on; ``row_ends`` marks a row's last group, ``x_ends`` the last row
+    of the inner loop, ``last`` the last group of the last row.
     """
 
     def __init__(self, lanes: int, max_parts: int = 1) -> None:
@@ -33,6 +34,8 @@ class RowWalker(wiring.Component):
             "address": Out(ADDRESS_BITS),
             "part": Out(range(max(max_parts, 2))),
             "left": Out(20),
+            "row_ends": Out(1),
+            "x_ends": Out(1),
             "last": Out(1),
         })
 
@@ -47,6 +50,7 @@ class RowWalker(wiring.Component):
         part_ends = part + 1 == bound["groups_per_step"]
         m.d.comb += [
             self.address.eq(address), self.part.eq(part), self.left.eq(left), self.last.eq(row_ends & x_ends & y_ends),
+            self.row_ends.eq(row_ends), self.x_ends.eq(x_ends),
         ]
         with m.If(self.advance):
             m.d.sync += [left.eq(left - self._lanes), part.eq(Mux(part_ends, 0, part + 1))]

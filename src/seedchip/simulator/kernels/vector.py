@@ -12,6 +12,7 @@ import numpy as np
 from seedchip.isa.vector import (
     MAX_CONSTANTS,
     MAX_OPERATIONS,
+    MAX_PARAMETERS,
     SOURCE_A,
     SOURCE_PARAMETER,
     ElementType,
@@ -42,7 +43,6 @@ _DTYPES: dict[int, np.dtype[Any]] = {
     ElementType.FLOAT32: np.dtype(np.float32)}
 _POSITIVE = ("size_y", "size_x", "columns")
 _WINDOW_POSITIVE = ("tap_y", "tap_x", "step_y", "step_x", "dilation_y", "dilation_x")
-_MAX_PARAMETERS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,8 @@ class VectorKernels:
         for name in (*_POSITIVE, *(_WINDOW_POSITIVE if v.window else ())):
             if getattr(v, name) < 1:
                 raise site.fault(f"{name} must be 1 or more, not {getattr(v, name)}")
+        if v.window and v.reduce:
+            raise site.fault("a window must not reduce; reduce its result with a second instruction")
         operands = {SOURCE_A + n: o for n, p in enumerate("abc") if (o := self._operand(site, p)) is not None}
         code, parameters = self._parameters(site)
         run = _Run(self, site, operands, parameters, code)
@@ -117,9 +119,9 @@ class VectorKernels:
         v: Vector = site.instruction  # type: ignore[assignment]
         spec, memory = site.spec, self.state.parameter
         line = spec.line_bytes
-        if v.num_operations > MAX_OPERATIONS or v.num_constants > MAX_CONSTANTS or v.num_parameters > _MAX_PARAMETERS:
+        if v.num_operations > MAX_OPERATIONS or v.num_constants > MAX_CONSTANTS or v.num_parameters > MAX_PARAMETERS:
             raise site.fault(f"num_operations, num_constants and num_parameters must be at most {MAX_OPERATIONS}, "
-                             f"{MAX_CONSTANTS} and {_MAX_PARAMETERS}, not {v.num_operations}, {v.num_constants} and "
+                             f"{MAX_CONSTANTS} and {MAX_PARAMETERS}, not {v.num_operations}, {v.num_constants} and "
                              f"{v.num_parameters}")
         code = parameters = None
         if v.num_operations:
