@@ -147,6 +147,42 @@ def test_random_accesses_do_what_the_declaration_says(seed):
     drive(test, seed)
 
 
+@pytest.mark.parametrize("side", ["read", "write"])
+def test_a_host_that_does_not_wait_for_answers_gets_one_for_each_access(side):
+    """Valid all the time, ready at random: nothing is lost, nothing doubled, everything in order."""
+    addresses = [OFFSETS["CHIP_HASH"] + 4 * i for i in range(8)] * 5
+
+    async def test(host: Host) -> None:
+        ctx, axi = host.ctx, host.axi
+        asked, sent, offered, answers = 0, 0, False, []
+        ask, answer = ("ar", "r") if side == "read" else ("aw", "b")
+        while len(answers) < len(addresses):
+            ctx.set(getattr(axi, ask + "addr"), addresses[asked % len(addresses)] if side == "read" else 4 * asked)
+            ctx.set(getattr(axi, ask + "valid"), asked < len(addresses))
+            ready = host.random.random() < 0.4
+            ctx.set(getattr(axi, answer + "ready"), ready)
+            if side == "write":
+                offered = sent < len(addresses) and (offered or host.random.random() < 0.7)
+                ctx.set(axi.wvalid, offered)
+                if offered and ctx.get(axi.wready):
+                    sent, offered = sent + 1, False
+            if ready and ctx.get(getattr(axi, answer + "valid")):
+                answers.append(ctx.get(axi.rdata) if side == "read" else Response(ctx.get(axi.bresp)))
+            asked += ctx.get(getattr(axi, ask + "valid")) and ctx.get(getattr(axi, ask + "ready"))
+            await ctx.tick()
+        for _ in range(10):
+            assert not ctx.get(getattr(axi, answer + "valid"))
+            await ctx.tick()
+        hashed = bytes.fromhex(TINY.hash)
+        words = [int.from_bytes(hashed[4 * i:4 * i + 4], "little") for i in range(8)] * 5
+        writable = {r.offset + 4 * i for r in REGISTERS if r.writable for i in range(r.width // 32)}
+        accepted = [Response.OKAY if 4 * i in writable else Response.SLVERR for i in range(len(addresses))]
+        assert answers == (words if side == "read" else accepted)
+        assert side == "read" or sent == len(addresses)
+
+    drive(test, 3)
+
+
 def test_an_event_is_held_until_a_one_is_written_and_a_command_lasts_a_cycle():
     async def test(host: Host) -> None:
         ctx, registers = host.ctx, host.registers

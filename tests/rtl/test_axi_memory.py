@@ -140,7 +140,7 @@ def test_a_burst_is_filled_up_with_bytes_that_are_not_written_before_a_stop():
         b.offer(0x12, 1, 0)
         beats = []
         for _ in range(4):
-            assert b.get("stopped", "write_ready", "awvalid") == (1, 0, 0)
+            assert b.get("stopped", "write_ready", "awvalid", "quiet") == (1, 0, 0, 0)
             beats.append(b.get("wvalid", "wstrb", "wlast"))
             await b.tick()
         assert beats == [(1, 0, 0), (1, 0, 1), (0, 0, 0), (0, 0, 0)]
@@ -168,8 +168,11 @@ def test_reads_that_were_asked_for_are_awaited_before_the_bus_is_quiet():
         for _ in range(8):
             assert b.get("quiet") == (0,)
             await b.tick()
-        b.set(rvalid=0)
+        b.set(rvalid=0, stop=0)
         assert b.get("quiet") == (1,)
+        await b.tick()
+        b.set(read_valid=1, read_granule=9, read_more=0)
+        assert b.get("arvalid", "araddr", "arlen") == (1, 36, 0)
 
     drive(test)
 

@@ -125,7 +125,7 @@ class AxiMemory(wiring.Component):
         newest, oldest = Signal(self._max_writes_log2), Signal(self._max_writes_log2)
         bursts = Signal(self._max_writes_log2 + 1)
         m.d.comb += [
-            write.addr.eq(newest), write.en.eq(ends), write.data.eq(bus.write_valid & bus.write_last),
+            write.addr.eq(newest), write.en.eq(ends), write.data.eq(bus.write_last),
             read.addr.eq(oldest), axi.bready.eq(1), bus.write_done.eq(axi.bvalid & read.data),
             self.error_store.eq(axi.bvalid & (axi.bresp != 0)),
         ]
