@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from chips import NOT_YET, TINY
+from chips import TINY
 
 from seedchip.compiler import compile_graph
 from seedchip.conformance.random_programs import random_case
@@ -74,7 +74,7 @@ def test_one_program_after_the_other_needs_no_reset():
 
 @pytest.mark.parametrize("seed", range(10))
 def test_random_programs_take_the_simulators_cycles_and_give_its_bits(seed):
-    case = random_case(TINY, 3000 + seed, 30, NOT_YET)
+    case = random_case(TINY, 3000 + seed, 30)
     timeline, memory = simulate(case.program, TINY), case.memory
     expected = simulate_values(Trial(TINY, case.memory, 0, case.program), timeline.starts).memory
     with ChipBench(TINY, memory) as chip:
@@ -90,7 +90,7 @@ def test_random_programs_take_the_simulators_cycles_and_give_its_bits(seed):
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("stalls", LATE, ids=lambda s: f"{s.read_wait}-{s.write_wait}-{s.longest}")
 def test_late_memory_and_a_late_host_change_no_bit_and_break_no_rule(stalls, seed):
-    case = random_case(TINY, 4000 + seed, 25, NOT_YET)
+    case = random_case(TINY, 4000 + seed, 25)
     timeline, memory = simulate(case.program, TINY), case.memory
     expected = simulate_values(Trial(TINY, case.memory, 0, case.program), timeline.starts).memory
     with ChipBench(TINY, memory, base=0x4000_0000, stalls=stalls) as chip:
@@ -153,7 +153,7 @@ def test_an_error_that_memory_answers_is_a_fault(program, stalls):
 @pytest.mark.parametrize("stalls", [None, *LATE[:3]], ids=["on time", "waits", "early", "deaf"])
 def test_a_run_can_be_ended_at_any_time_and_begun_again(stalls):
     """The bus comes to rest without a broken rule; what runs next is not disturbed."""
-    case = random_case(TINY, 5000, 25, NOT_YET)
+    case = random_case(TINY, 5000, 25)
     timeline = simulate(case.program, TINY)
     expected = simulate_values(Trial(TINY, case.memory, 0, case.program), timeline.starts).memory
     rng = np.random.default_rng(1)
