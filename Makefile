@@ -16,7 +16,7 @@ help:
 	@echo "make test-torch  install torch into .venv and test what needs it"
 	@echo "make lint    ruff and mypy"
 	@echo "make bench   measure the project's figures; writes docs/benchmarks.md"
-	@echo "make soak    every test SOAK_ROUNDS times, each round with other random examples"
+	@echo "make soak    thousands of random programs on the hardware, then every test SOAK_ROUNDS times with other examples"
 	@echo "make docs    write the generated manuals in docs/ again"
 	@echo "make clean   remove what tools left in the checkout (not .venv)"
 
@@ -38,6 +38,7 @@ bench: $(VENV)/.test
 	$(BIN)/seedchip bench
 
 soak: $(VENV)/.test
+	$(BIN)/python -m seedchip.conformance.soak
 	@for round in $$(seq 1 $(SOAK_ROUNDS)); do \
 		echo "round $$round of $(SOAK_ROUNDS)"; \
 		$(BIN)/python -m pytest -x --hypothesis-seed=$$round || exit 1; \

@@ -17,28 +17,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """The program's bytes lie at the beginning of memory."""
+    """A program that is right when simulator and hardware do the same with it."""
 
     name: str
     program: list[Instruction]
     data: np.ndarray
-    """uint8: memory at the beginning; the code takes its first bytes"""
+    """uint8: memory at the beginning; the code takes its place in it"""
+    code_address: int = 0
 
     @property
     def code(self) -> bytes:
         return encode_program(self.program)
 
     @property
-    def memory(self) -> np.ndarray:
-        """uint8: memory at the beginning, code included."""
-        memory, code = self.data.copy(), self.code
-        memory[:len(code)] = np.frombuffer(code, np.uint8)
-        return memory
-
-    @property
     def num_words(self) -> int:
         return sum(i.num_words for i in self.program)
 
+    @property
+    def memory(self) -> np.ndarray:
+        """uint8: memory at the beginning, code included."""
+        memory, code = self.data.copy(), self.code
+        memory[self.code_address:self.code_address + len(code)] = np.frombuffer(code, np.uint8)
+        return memory
+
     def run(self, spec: ChipSpec) -> Lockstep:
         """On simulator and hardware. Raises `seedchip.rtl.simulation.lockstep.LockstepError` and `HardwareFault`."""
-        return run_lockstep(spec, self.data, self.code, 0)
+        return run_lockstep(spec, self.data, self.code, self.code_address)

@@ -1,4 +1,6 @@
-"""Chips for hardware tests: the smallest preset, and one on which every two sizes differ."""
+"""Chips for hardware tests: the smallest preset, one on which every two sizes differ, and what long runs add."""
+
+from dataclasses import replace
 
 from seedchip.spec import ChipSpec, load
 from seedchip.spec.load import parse
@@ -15,3 +17,8 @@ TINY: ChipSpec = parse({
     "sequencer": {"queue_depth": 2, "fetch_bytes": 256},
 }, "tiny")
 """Two lane groups to a row of sums, more columns than rows, unaligned granules, and every pipeline at its shortest."""
+SLOW = replace(TINY, name="slow", memory=replace(TINY.memory, latency_cycles=131),
+               sequencer=replace(TINY.sequencer, queue_depth=8))
+"""`TINY` with a memory that answers late, and queues that let engines run ahead of it."""
+SOAKED = {spec.name: spec for spec in (TINY, SLOW, NANO, load("micro"))}
+"""What `seedchip.conformance.soak` runs on, by name."""
