@@ -13,8 +13,8 @@ import pytest
 import safetensors.numpy
 from small_programs import copy_program
 
-from seedchip.isa import Halt, Load, encode_program
-from seedchip.program import Layer, Program, ProgramError, Segment, load, save
+from seedchip.isa import Halt, Load, Matmul, encode_program
+from seedchip.program import Layer, Program, ProgramError, Segment, load, save, verify_program
 from seedchip.program.file import to_bytes
 from seedchip.spec import load as load_chip
 
@@ -185,6 +185,27 @@ def test_a_transfer_that_leaves_memory_is_refused(program, tmp_path):
             "instruction 0 (load) must stay in the program's 4096 bytes of memory, not touch [4000, 4128)")):
         save(broken, tmp_path / "f")
     assert not (tmp_path / "f").exists()
+
+
+def test_a_loop_of_length_0_is_refused(program):
+    code = encode_program([Load(run_bytes=64, count1=0, write_banks=1), Halt()])
+    with pytest.raises(ProgramError, match=r"^count1 of instruction 0 \(load\) must be 1 or more, not 0$"):
+        verify_program(dataclasses.replace(program, code=code, layers=()))
+
+
+@pytest.mark.parametrize(("name", "fields"), [
+    ("tiles_alone", {"tiles_k": 2, "valid_k": 16}), ("first_alone", {"weight_address": 4096, "read_banks": 3}),
+])
+def test_weights_beside_activations_of_their_bank_are_refused(program, name, fields):
+    before = Matmul(weight_address=8192, activation_address=4096, read_banks=6, accumulator_banks=1)
+    wrong = Matmul(accumulator_banks=1, **{"weight_address": 64, "read_banks": 1} | fields)
+    spec = load_chip("nano")
+    with pytest.raises(ProgramError) as error:
+        verify_program(dataclasses.replace(program, code=encode_program([before, wrong, Halt()]), layers=()), spec)
+    assert str(error.value) == (f"instruction 1 (matmul) must have {name}=1, since its weights share scratchpad banks "
+                                "with activations that stream while they are loaded")
+    right = dataclasses.replace(wrong, **{name: 1})
+    verify_program(dataclasses.replace(program, code=encode_program([before, right, Halt()]), layers=()), spec)
 
 
 def test_a_model_larger_than_the_memory_of_the_chip_is_refused(program, tmp_path):

@@ -126,7 +126,7 @@ def test_a_fault_stops_the_program_and_the_next_one_runs(stalls):
     memory = product_memory(x)
     wrong = encode_program([Store(run_bytes=0), Halt()])
     with ChipBench(TINY, np.concatenate([memory, place(wrong)]), stalls=stalls) as chip:
-        with pytest.raises(HardwareFault, match=r"^the chip stopped at cycle \d+ with fault store$"):
+        with pytest.raises(HardwareFault, match=r"^the chip stopped at cycle \d+ with fault field$"):
             chip.run(len(memory), 2, 10_000)
         assert chip.read("STATUS") & (DONE | FAULT | RUNNING) == DONE | FAULT
         assert chip.read("INTERRUPT_STATUS") == 0b10
@@ -145,7 +145,7 @@ def test_a_fault_stops_the_program_and_the_next_one_runs(stalls):
 @pytest.mark.parametrize("stalls", [None, Stalls(9)], ids=["on time", "late"])
 def test_an_error_that_memory_answers_is_a_fault(program, stalls):
     memory = place(encode_program(program))
-    stops = pytest.raises(HardwareFault, match=r"^the chip stopped at cycle \d+ with fault memory$")
+    stops = pytest.raises(HardwareFault, match=r"^the chip stopped at cycle \d+ with fault bus$")
     with ChipBench(TINY, memory, errors=(4128, 4132), stalls=stalls) as chip, stops:
         chip.run(0, 2, 10_000)
 

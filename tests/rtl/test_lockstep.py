@@ -106,40 +106,12 @@ def test_weights_in_the_bank_of_the_activations_are_loaded_alone():
     # Each tile 8 cycles of weights, then 20 rows: two matmuls of two tiles; the last rows drain in 22.
     assert run.cycles == run.hardware.started[3][0] + 4 * (8 + 20) + 22
     program = [load, dataclasses.replace(both, wait_load=1), Halt()]
-    with pytest.raises(HardwareFault, match=r"^the core stopped at cycle \d+ with fault scratchpad$"):
+    with pytest.raises(HardwareFault, match=r"with fault conflict in instruction 1 of matrix"):
         run_lockstep(NANO, memory, encode_program(program), 0)
 
 
-@pytest.mark.parametrize("instruction, fault", [
-    (Vector(reduce=1, window=1, read_banks=1, write_banks=2, out_address=4096), "vector"),
-    (Vector(b_kind=3, read_banks=1, write_banks=2, out_address=4096), "vector"),
-    (Store(run_bytes=0), "store"),
-    (Matmul(tiles_k=0), "matrix"),
-    (Load(run_bytes=8, write_banks=1 << 20), "issue"),
-])
-def test_what_the_slice_cannot_do_stops_the_core(instruction, fault):
-    code = encode_program([instruction, Halt()])
-    memory = np.zeros(4096, np.uint8)
-    memory[:len(code)] = np.frombuffer(code, np.uint8)
-    with pytest.raises(HardwareFault, match=rf"^the core stopped at cycle \d+ with fault {fault}$"):
-        run_hardware(NANO, memory, 0, len(code) // 64, 1000)
-
-
-def test_a_wrong_opcode_stops_the_core():
-    with pytest.raises(HardwareFault, match=r"^the core stopped at cycle \d+ with fault opcode$"):
-        run_hardware(NANO, np.zeros(4096, np.uint8), 0, 1, 1000)
-
-
-def test_a_transfer_beyond_the_memory_stops_the_run():
-    code = encode_program([Load(run_bytes=8, memory_address=1 << 30, write_banks=1), Halt()])
-    memory = np.zeros(4096, np.uint8)
-    memory[:len(code)] = np.frombuffer(code, np.uint8)
-    with pytest.raises(HardwareFault, match=r"^the core stopped at cycle \d+ with fault address$"):
-        run_hardware(NANO, memory, 0, len(code) // 64, 1000)
-
-
-def test_a_program_that_waits_for_ever_is_given_up():
-    code = encode_program([Load(run_bytes=8, wait_store=1, write_banks=1), Halt()])
+def test_a_program_that_does_not_end_in_time_is_given_up():
+    code = encode_program([Load(fill=1, run_bytes=32, count0=2000, write_banks=1), Halt()])
     memory = np.zeros(4096, np.uint8)
     memory[:len(code)] = np.frombuffer(code, np.uint8)
     with pytest.raises(HardwareFault, match=r"^the core has not ended after 1000 cycles$"):

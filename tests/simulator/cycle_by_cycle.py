@@ -142,9 +142,12 @@ class CycleByCycle:
         load = matrix.columns if matmul.transpose else matrix.rows
         rows = matmul.size_y * matmul.size_x
         tiles = matmul.tiles_n * matmul.kernel_y * matmul.kernel_x * matmul.tiles_k
-        streams = max(self.t + load, self.stream_end)
+        if matmul.first_alone:
+            streams = max(self.t, self.stream_end) + load
+        else:
+            streams = max(self.t + load, self.stream_end)
         for _ in range(tiles - 1):
-            streams += max(rows, load)
+            streams += rows + load if matmul.tiles_alone else max(rows, load)
         self.stream_end = streams + rows
         line.busy[i], line.released[i] = rows * tiles, streams
         line.completed[i] = self.stream_end + matrix.rows + matrix.columns + matrix.pipeline_cycles

@@ -37,7 +37,7 @@ def integers(low: int, high: int) -> st.SearchStrategy[int]:
 def transfers(draw: Draw) -> Load | Store:
     """Loads (plain, fill, gather) and stores, also with runs that overlap."""
     cls = draw(st.sampled_from([Load, Store]))
-    counts = [draw(integers(0 if draw(st.booleans()) else 1, 4)) for _ in range(3)]
+    counts = [draw(integers(1, 4)) for _ in range(3)]
     fields = {f"count{n}": c for n, c in enumerate(counts)}
     fields |= {f"memory_stride{n}": draw(integers(-6, 20)) * draw(st.sampled_from([1, 8])) for n in range(3)}
     fields |= {f"local_stride{n}": draw(integers(-6, 20)) * draw(st.sampled_from([1, 8, 16])) for n in range(3)}
@@ -51,7 +51,7 @@ def transfers(draw: Draw) -> Load | Store:
     if mode == "fill":
         fields |= {"fill": 1, "fill_value": draw(integers(0, 255))}
     if mode == "gather":
-        fields |= {"gather": 1, "index_address": 4 * draw(integers(0, 100)), "table_rows": draw(integers(0, 20)),
+        fields |= {"gather": 1, "index_address": 4 * draw(integers(0, 100)), "table_rows": draw(integers(1, 20)),
                    **{f"memory_stride{n}": 8 * draw(integers(-4, 8)) for n in range(3)},
                    "memory_address": 8 * draw(integers(256, 500)),
                    "run_bytes": 8 * draw(integers(1, 4))}

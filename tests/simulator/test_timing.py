@@ -39,7 +39,8 @@ def works(draw: Draw) -> tuple[type[Instruction], dict[str, int]]:
     kind = draw(st.sampled_from(["load", "load", "fill", "store", "matmul", "vector"]))
     if kind == "matmul":
         names = ("size_y", "size_x", "tiles_k", "tiles_n", "kernel_x")
-        return Matmul, {n: draw(st.integers(1, 4)) for n in names} | {"transpose": draw(st.integers(0, 1))}
+        bits = ("transpose", "first_alone", "tiles_alone")
+        return Matmul, {n: draw(st.integers(1, 4)) for n in names} | {n: draw(st.integers(0, 1)) for n in bits}
     if kind == "vector":
         a = draw(st.integers(1, 3))
         return Vector, {"a_kind": a, "b_kind": draw(st.integers(0, 2)), "c_kind": draw(st.integers(0, 2)),
@@ -47,7 +48,7 @@ def works(draw: Draw) -> tuple[type[Instruction], dict[str, int]]:
                         "window": int(a == 1 and draw(st.booleans())), "tap_x": draw(st.integers(1, 3)),
                         "num_operations": draw(st.integers(0, 6)), "num_constants": draw(st.integers(0, 3)),
                         "num_parameters": draw(st.integers(0, 3))}
-    work = {"memory_address": draw(small), "run_bytes": draw(st.integers(1, 200)), "count0": draw(st.integers(0, 3)),
+    work = {"memory_address": draw(small), "run_bytes": draw(st.integers(1, 200)), "count0": draw(st.integers(1, 3)),
             "memory_stride0": draw(st.sampled_from([8, 33])), "count1": draw(st.integers(1, 2))}
     if kind == "load" and draw(st.booleans()):
         work |= {"gather": 1}

@@ -16,6 +16,7 @@ RUN = 8
 MEMORY_ENDS = "the case's memory ends there"
 SCRATCHPAD_ENDS = "the scratchpad ends there"
 NO_EMPTY_LOOP = "an empty loop is a fault"
+NO_EMPTY_TABLE = "a gather from nothing is a fault"
 
 
 def load_spans(spec: ChipSpec) -> Spans:
@@ -32,9 +33,9 @@ def load_spans(spec: ChipSpec) -> Spans:
         "gather": [Span(0, 1, fixed(**gather | {"gather": 0, "table_rows": INDEX_REACH}))],
         "index_address": [Span(0, spec.scratchpad.bytes - 4 * gather["count0"], fixed(
             **gather, table_rows=INDEX_REACH // 2, memory_stride0=2 * granule), "indices are aligned", step=4)],
-        "table_rows": [Span(0, (1 << 32) - 1, fixed(**gather)),
+        "table_rows": [Span(1, (1 << 32) - 1, fixed(**gather), NO_EMPTY_TABLE),
                        Span(1, INDEX_REACH, fixed(**gather, memory_stride0=granule, memory_stride1=64 * granule,
-                                                  count1=2, local_stride1=32 * granule))],
+                                                  count1=2, local_stride1=32 * granule), NO_EMPTY_TABLE)],
     }
 
 

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
 SCRATCHPAD, PARAMETER = 0, 1
 INDEX_BYTES = 4
+POSITIVE = ("run_bytes", "count0", "count1", "count2")
+"""Fields of a transfer that must not be 0."""
+GRANULES = ("memory_address", "memory_stride0", "memory_stride1", "memory_stride2", "run_bytes")
+"""Fields of a gather that are multiples of the memory granule."""
 GATHER_SETUP_CYCLES = 6
 """From the start of a gather to its first beat, beyond those of other transfers: an index is read (two cycles), counted
 from the end or found to be outside, multiplied by the stride (two cycles), and queued. Further rows follow gaplessly.

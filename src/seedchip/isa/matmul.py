@@ -9,6 +9,10 @@ from seedchip.isa.instruction import Engine, Instruction, bits
 if TYPE_CHECKING:
     from seedchip.spec import ChipSpec
 
+POSITIVE = ("size_y", "size_x", "kernel_y", "kernel_x", "tiles_k", "tiles_n", "step_y", "step_x", "dilation_y",
+            "dilation_x", "valid_k", "valid_n")
+"""Fields that must not be 0."""
+
 
 class Matmul(Instruction, opcode=0x03, num_words=2, engine=Engine.MATRIX):
     """Multiply INT8 activations by INT8 weight tiles into INT32 accumulators.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seedchip.isa import ISA_VERSION, WORD_BYTES, Halt, InstructionError, Load, Store
+from seedchip.isa import ISA_VERSION, WORD_BYTES, Halt, InstructionError, Load, Matmul, Store
+from seedchip.isa import dma as transfer_fields
+from seedchip.isa import matmul as matmul_fields
+from seedchip.isa.matmul import needs_alone
 from seedchip.program.errors import ProgramError
 from seedchip.program.program import MEMORY_DTYPES, Program, TensorPlace
 
@@ -22,6 +24,7 @@ USER_DTYPES = ("bfloat16", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "f
 """NumPy types in which a user's tensors may be."""
 MAX_RANK = 32
 _Range = tuple[int, int, str]
+_POSITIVE = {Load: transfer_fields.POSITIVE, Store: transfer_fields.POSITIVE, Matmul: matmul_fields.POSITIVE}
 
 
 def verify_program(program: Program, spec: ChipSpec | None = None) -> None:
@@ -37,6 +40,8 @@ def verify_program(program: Program, spec: ChipSpec | None = None) -> None:
             _check_place(place, kind)
     _check_ranges(program)
     _check_code(program)
+    if spec is not None:
+        _check_weight_banks(program, spec)
     _check_layers(program)
 
 
@@ -111,6 +116,9 @@ def _check_code(program: Program) -> None:
         raise ProgramError(f"the code must end in its only halt, but it has {len(halts)} among "
                            f"{len(instructions)} instructions" + (f", the first at {halts[0]}" if halts else ""))
     for index, instruction in enumerate(instructions):
+        for name in _POSITIVE.get(type(instruction), ()):
+            if not getattr(instruction, name):
+                raise ProgramError(f"{name} of instruction {index} ({instruction.mnemonic()}) must be 1 or more, not 0")
         if isinstance(instruction, (Load, Store)) and not (isinstance(instruction, Load) and instruction.fill):
             low, high = memory_range(instruction)
             if low < 0 or high > program.memory_bytes:
@@ -118,13 +126,24 @@ def _check_code(program: Program) -> None:
                                    f"{program.memory_bytes} bytes of memory, not touch [{low}, {high})")
 
 
+def _check_weight_banks(program: Program, spec: ChipSpec) -> None:
+    """Weight tiles that share banks with activations that stream at the same time are loaded alone."""
+    before = None
+    for index, matmul in enumerate(program.instructions):
+        if not isinstance(matmul, Matmul):
+            continue
+        for name, needed in zip(("first_alone", "tiles_alone"), needs_alone(before, matmul, spec), strict=True):
+            if needed and not getattr(matmul, name):
+                raise ProgramError(f"instruction {index} (matmul) must have {name}=1, since its weights share "
+                                   "scratchpad banks with activations that stream while they are loaded")
+        before = matmul
+
+
 def memory_range(transfer: Load | Store) -> tuple[int, int]:
     """First byte and one beyond the last that a transfer can touch (for a gather: any row of its table)."""
     counts = [transfer.count0, transfer.count1, transfer.count2]
     if isinstance(transfer, Load) and transfer.gather:
         counts[0] = transfer.table_rows
-    if not math.prod(counts):
-        return transfer.memory_address, transfer.memory_address
     strides = (transfer.memory_stride0, transfer.memory_stride1, transfer.memory_stride2)
     reach = [stride * (count - 1) for stride, count in zip(strides, counts, strict=True)]
     low = transfer.memory_address + sum(r for r in reach if r < 0)

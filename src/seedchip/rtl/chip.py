@@ -6,9 +6,8 @@ from amaranth import ClockDomain, ClockSignal, DomainRenamer, Module, ResetSigna
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
 
-from seedchip.isa import Engine
 from seedchip.isa.causes import ENGINE_CAUSES
-from seedchip.rtl.core import GRANULES, Core
+from seedchip.rtl.core import GRANULES, MEMORY_ERROR, Core
 from seedchip.rtl.host.axi import Axi4, AxiLite
 from seedchip.rtl.host.axi_lite import AxiLiteRegisters
 from seedchip.rtl.host.axi_memory import AxiMemory
@@ -51,7 +50,8 @@ class Chip(wiring.Component):
         self._connect_pins(m, MEMORY_PREFIX, memory.axi, Axi4(self._spec.memory.granule_bytes))
         m.d.comb += [
             core.program_address.eq(registers.program_address), core.program_words.eq(registers.program_words),
-            core.memory_error.eq(memory.error_load | memory.error_fetch | memory.error_store),
+            core.memory_limit.eq(registers.memory_limit),
+            *(core.memory_error[who].eq(getattr(memory, f"error_{who}")) for who in MEMORY_ERROR.members),
             memory.page.eq(registers.memory_base), memory.stop.eq(control.stop),
             control.start.eq(registers.control_start), control.clear.eq(registers.control_clear),
             control.core_done.eq(core.done), control.core_fault.eq(core.fault.any()),
@@ -84,4 +84,5 @@ class Chip(wiring.Component):
             name = engine.name.lower()
             m.d.comb += [getattr(registers, f"{name}_{cause.name.lower()}").eq(core.counts[name][cause.name.lower()])
                          for cause in causes]
-        m.d.comb += registers.fault_engine.eq(len(Engine))
+        m.d.comb += [registers.fault_engine.eq(core.fault_engine),
+                     registers.fault_instruction.eq(core.fault_instruction)]

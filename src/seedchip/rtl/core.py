@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
-
-from amaranth import Cat, Module, Mux, Signal, signed
+from amaranth import Module, Mux, Signal, signed
+from amaranth.hdl import Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out, connect
 
@@ -17,6 +16,7 @@ from seedchip.rtl.matrix.engine import MatrixEngine
 from seedchip.rtl.memory.accumulator import ROW_BITS, Accumulator
 from seedchip.rtl.memory.line_memory import LineMemory
 from seedchip.rtl.sequencer.dispatch import Dispatch
+from seedchip.rtl.sequencer.faults import INSTRUCTION_BITS, NO_ENGINE, Fault, FaultRegister
 from seedchip.rtl.sequencer.fetch import PROGRAM_WORD_BITS, Fetch
 from seedchip.rtl.sequencer.instruction_queue import InstructionQueue
 from seedchip.rtl.sequencer.issue import Issue
@@ -26,36 +26,21 @@ from seedchip.rtl.transfer.store_engine import StoreEngine
 from seedchip.rtl.vector.engine import VectorEngine
 from seedchip.spec import ChipSpec
 
-
-class Fault(IntEnum):
-    """Bits of the fault register: why the core has stopped."""
-
-    OPCODE = 0
-    ISSUE = 1
-    """a semaphore overflowed, or a bank is named that the chip does not have"""
-    LOAD = 2
-    """a gather, or a loop of length 0"""
-    STORE = 3
-    MATRIX = 4
-    VECTOR = 5
-    """an operand, reduction, window or micro-operation outside of the slice"""
-    SCRATCHPAD = 6
-    """two readers or two writers in one bank"""
-    PARAMETER = 7
-    ACCUMULATOR = 8
-    MEMORY = 9
-    """memory answered a transfer with an error"""
-
-
+PATIENCE = 15
+"""Cycles without anything under way after which a program counts as stuck; one would do but for what begins in it."""
+MEMORY_ERROR = data.StructLayout({"store": 1, "load": 1, "fetch": 1})
+"""Whose transfer memory has answered with an error."""
 GRANULES = data.StructLayout(dict.fromkeys(("read", "fetched", "written"), COUNTER_BITS))
 """Granules of memory: read by loads, by instruction fetches, and written."""
 
 
 class Core(wiring.Component):
-    """Runs the program at ``program_address``, which is given before reset ends, from the first cycle after reset:
-    cycle 0.
+    """Runs the program at ``program_address`` from the first cycle after reset: cycle 0. Its place and length, and how
+    many bytes of memory it may touch (``memory_limit``, at most the chip's), are given before reset ends.
 
-    ``done`` comes with the run's ``cycles``, or with ``fault`` (bits of `Fault`); ``counts`` (which add up to
+    ``done`` comes with the run's ``cycles``, or with ``fault`` (bits of `Fault`), ``fault_engine`` and
+    ``fault_instruction`` (`FaultRegister`): nothing more starts then and on-chip memories stay as they are, while
+    transfers go on to the end of what they have announced (`MemoryBus`). ``counts`` (which add up to
     ``cycles`` for every engine) and ``granules`` are whole one cycle later. ``dispatched``, ``started`` and
     ``completed`` (a bit for every engine) are strobes for the comparison with the simulator. After ``done`` the debug
     port reads scratchpad lines and accumulator rows, three cycles after their address.
@@ -67,11 +52,14 @@ class Core(wiring.Component):
         super().__init__({
             "program_address": In(MEMORY_ADDRESS_BITS),
             "program_words": In(PROGRAM_WORD_BITS),
+            "memory_limit": In(MEMORY_ADDRESS_BITS + 1),
             "memory": Out(MemoryBus(spec.memory.granule_bytes)),
-            "memory_error": In(1),
+            "memory_error": In(MEMORY_ERROR),
             "done": Out(1),
             "cycles": Out(COUNTER_BITS),
             "fault": Out(len(Fault)),
+            "fault_engine": Out(range(len(Engine) + 1)),
+            "fault_instruction": Out(INSTRUCTION_BITS),
             "counts": Out(COUNTS),
             "granules": Out(GRANULES),
             "dispatched": Out(1),
@@ -97,28 +85,72 @@ class Core(wiring.Component):
         self._connect_sequencer(m, fetch, dispatch, issue, engines)
         self._connect_port(m, fetch, load, store)
         m.d.comb += [issue.load_needs_port.eq(load.needs_port), load.busy.eq(issue.load.busy)]
-        conflicts = self._connect_memories(m, load, store, matrix, vector)
-        faults = {Fault.OPCODE: dispatch.fault, Fault.ISSUE: issue.fault, Fault.LOAD: load.fault,
-                  Fault.STORE: store.fault, Fault.MATRIX: matrix.fault, Fault.VECTOR: vector.fault,
-                  Fault.MEMORY: self.memory_error, **conflicts}
-        fault, done, cycles = Signal(len(Fault)), Signal(), Signal(COUNTER_BITS)
-        ended = dispatch.halted & ~issue.busy
-        m.d.sync += fault.eq(fault | Cat(faults[f] for f in Fault))
+        memories = self._connect_memories(m, issue, engines)
+        self._connect_faults(m, (fetch, dispatch, issue), engines, memories)
+        done, cycles = Signal(), Signal(COUNTER_BITS)
         with m.If(~self.done):
             m.d.sync += cycles.eq(cycles + 1)
         m.d.sync += done.eq(self.done)
         self._count(m, issue, engines)
         m.d.comb += [
-            self.done.eq(done | ended | fault.any()), self.cycles.eq(cycles), self.fault.eq(fault),
-            dispatch.stop.eq(self.done), issue.stop.eq(fault.any()), self.dispatched.eq(dispatch.dispatched),
+            self.done.eq(done | (dispatch.halted & ~issue.busy) | self.fault.any()), self.cycles.eq(cycles),
+            dispatch.stop.eq(self.done), self.dispatched.eq(dispatch.dispatched),
         ]
         return m
 
+    def _connect_faults(self, m: Module, sequencer: tuple[Fetch, Dispatch, Issue], engines: dict,
+                        memories: tuple[LineMemory, LineMemory, Accumulator]) -> None:
+        """Who can fault for what reason, and who stops."""
+        fetch, dispatch, issue = sequencer
+        scratchpad, parameter, accumulator = memories
+        store, load, vector, matrix = (engines[engine] for engine in Engine)
+        m.submodules.fault_register = register = FaultRegister()
+        causes: list[dict[Fault, Value]] = [
+            {Fault.FIELD: store.malformed, Fault.MEMORY: store.beyond, Fault.SCRATCHPAD: scratchpad.store_beyond,
+             Fault.LOCK: scratchpad.store_unlocked},
+            {Fault.FIELD: load.malformed, Fault.MEMORY: load.beyond, Fault.PARAMETER: parameter.load_beyond,
+             Fault.SCRATCHPAD: scratchpad.load_beyond | scratchpad.indices_beyond,
+             Fault.LOCK: scratchpad.load_unlocked | scratchpad.indices_unlocked},
+            {Fault.FIELD: vector.fault & issue.vector.start, Fault.MICROPROGRAM: vector.fault & ~issue.vector.start,
+             Fault.SCRATCHPAD: scratchpad.vector_beyond | scratchpad.result_beyond,
+             Fault.PARAMETER: parameter.vector_beyond, Fault.ACCUMULATOR: accumulator.vector_beyond,
+             Fault.LOCK: scratchpad.vector_unlocked | scratchpad.result_unlocked | accumulator.vector_unlocked},
+            {Fault.FIELD: matrix.malformed, Fault.ACCUMULATOR: matrix.beyond, Fault.CONFLICT: scratchpad.conflict,
+             Fault.SCRATCHPAD: scratchpad.activations_beyond | scratchpad.weights_beyond,
+             Fault.LOCK: scratchpad.activations_unlocked | scratchpad.weights_unlocked | accumulator.matrix_unlocked},
+            {Fault.OPCODE: dispatch.unknown, Fault.END: dispatch.unfinished, Fault.MEMORY: fetch.beyond,
+             Fault.DEADLOCK: self._stuck(m, fetch, dispatch, issue)},
+        ]
+        for place, who in ((Engine.STORE, "store"), (Engine.LOAD, "load"), (NO_ENGINE, "fetch")):
+            causes[place][Fault.BUS] = self.memory_error[who]
+        for engine in Engine:
+            causes[engine] |= {Fault.BANK: issue.unknown_bank[engine], Fault.SEMAPHORE: issue.overflow[engine]}
+        m.d.comb += [
+            *(register.causes[place][fault].eq(cause) for place, mine in enumerate(causes)
+              for fault, cause in mine.items()),
+            register.started.eq(self.started), self.fault.eq(register.fault), self.fault_engine.eq(register.engine),
+            self.fault_instruction.eq(register.instruction),
+            *(unit.stop.eq(self.fault.any()) for unit in (fetch, issue, store, load, *memories)),
+        ]
+
+    def _stuck(self, m: Module, fetch: Fetch, dispatch: Dispatch, issue: Issue) -> Value:
+        """Nothing is under way and nothing has begun for so long that nothing ever will."""
+        idle = Signal(range(PATIENCE + 1))
+        with m.If(issue.in_flight | self.started.any() | dispatch.take | fetch.busy | self.done):
+            m.d.sync += idle.eq(0)
+        with m.Elif(idle != PATIENCE):
+            m.d.sync += idle.eq(idle + 1)
+        return idle == PATIENCE
+
     def _connect_sequencer(self, m: Module, fetch: Fetch, dispatch: Dispatch, issue: Issue, engines: dict) -> None:
         address, words = Signal(MEMORY_ADDRESS_BITS, reset_less=True), Signal(PROGRAM_WORD_BITS, reset_less=True)
-        m.d.sync += [address.eq(self.program_address), words.eq(self.program_words)]
+        limit, most = Signal(MEMORY_ADDRESS_BITS + 1, reset_less=True), self._spec.memory.bytes
+        given = self.memory_limit & -self._spec.memory.granule_bytes
+        m.d.sync += [address.eq(self.program_address), words.eq(self.program_words),
+                     limit.eq(Mux(given > most, most, given))]
         m.d.comb += [
-            fetch.program_address.eq(address), fetch.program_words.eq(words),
+            fetch.program_address.eq(address), fetch.program_words.eq(words), dispatch.exhausted.eq(fetch.exhausted),
+            *(unit.memory_limit.eq(limit) for unit in (fetch, engines[Engine.LOAD], engines[Engine.STORE])),
             dispatch.word_valid.eq(fetch.word_valid), dispatch.word.eq(fetch.word), fetch.take.eq(dispatch.take),
         ]
         for engine, unit in engines.items():
@@ -174,9 +206,10 @@ class Core(wiring.Component):
             store.write_ready.eq(bus.write_ready), store.write_done.eq(bus.write_done),
         ]
 
-    def _connect_memories(self, m: Module, load: LoadEngine, store: StoreEngine, matrix: MatrixEngine,
-                          vector: VectorEngine) -> dict:
-        spec = self._spec
+    def _connect_memories(self, m: Module, issue: Issue,
+                          engines: dict) -> tuple[LineMemory, LineMemory, Accumulator]:
+        spec, locks = self._spec, issue.locks
+        store, load, vector, matrix = (engines[engine] for engine in Engine)
         line = spec.line_bytes
         longest = max(spec.matrix.rows, spec.matrix.columns)
         m.submodules.scratchpad = scratchpad = LineMemory(
@@ -203,5 +236,12 @@ class Core(wiring.Component):
             accumulator.vector.row.eq(Mux(done, debug_row, reader.row)),
             reader.sums.eq(accumulator.vector.sums), self.debug_sums.eq(accumulator.vector.sums),
         ]
-        return {Fault.SCRATCHPAD: scratchpad.conflict, Fault.PARAMETER: parameter.conflict,
-                Fault.ACCUMULATOR: accumulator.conflict}
+        readers = {"store": Engine.STORE, "vector": Engine.VECTOR, "activations": Engine.MATRIX,
+                   "weights": Engine.MATRIX, "indices": Engine.LOAD}
+        m.d.comb += [
+            *(getattr(scratchpad, f"{name}_banks").eq(locks[engine].read) for name, engine in readers.items()),
+            scratchpad.load_banks.eq(locks[Engine.LOAD].write), scratchpad.result_banks.eq(locks[Engine.VECTOR].write),
+            accumulator.matrix_banks.eq(locks[Engine.MATRIX].accumulator),
+            accumulator.vector_banks.eq(Mux(done, ~0, locks[Engine.VECTOR].accumulator)),
+        ]
+        return scratchpad, parameter, accumulator

@@ -22,5 +22,11 @@ def instruction_layout(cls: type[Instruction]) -> data.StructLayout:
     return data.StructLayout(members | ({"spare": unsigned(spare)} if spare else {}))
 
 
+def used_bits(cls: type[Instruction]) -> int:
+    """Bits of opcode and fields; those above are spare and must be 0."""
+    last = layout(cls)[-1]
+    return last.offset + last.width
+
+
 HEADER = instruction_layout(Halt)
 """What all instructions share: the first word of `Halt` is nothing but the header."""

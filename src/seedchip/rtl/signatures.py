@@ -8,6 +8,8 @@ from amaranth.utils import ceil_log2
 
 ADDRESS_BITS = 24
 MEMORY_ADDRESS_BITS = 40
+SPAN_BITS = 40
+"""Of the sum that an on-chip address of a `Matmul` is: loops of up to 2**16 times strides of 24 bits."""
 OFFSET_BITS = MEMORY_ADDRESS_BITS + 2
 """Of a signed distance between two places in memory, with room for one that leaves it."""
 MORE_BITS = 8
@@ -21,13 +23,17 @@ could take, or waits for, the next one. Shown one cycle after the cycle of the r
 
 
 class ReadPort(wiring.Signature):
-    """A read of up to ``num_bytes`` bytes at any byte address: request in one cycle, ``data`` two cycles later."""
+    """A read of up to ``num_bytes`` bytes at any byte address: request in one cycle, ``data`` two cycles later.
+
+    ``beyond`` says that the address is more than its bits can say.
+    """
 
     def __init__(self, num_bytes: int) -> None:
         self.num_bytes = num_bytes
         super().__init__({
             "valid": Out(1),
             "address": Out(ADDRESS_BITS),
+            "beyond": Out(1),
             "count": Out(range(num_bytes + 1)),
             "data": wiring.In(8 * num_bytes),
         })

@@ -14,6 +14,8 @@ import numpy as np
 from seedchip.simulator.errors import Fault
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from seedchip.isa import Instruction
     from seedchip.spec import ChipSpec
 
@@ -65,6 +67,19 @@ class Site:
 
     def fault(self, sentence: str) -> Fault:
         return Fault(f"instruction {self.index} ({self.instruction.mnemonic()}): {sentence}")
+
+    def banks_exist(self) -> None:
+        """Raise `Fault` where the instruction names a bank that the chip does not have."""
+        pads, sums = self.spec.scratchpad.banks, self.spec.accumulator.banks
+        for name, banks in (("read_banks", pads), ("write_banks", pads), ("accumulator_banks", sums)):
+            if (mask := getattr(self.instruction, name)) >> banks:
+                raise self.fault(f"{name} must name some of the chip's {banks} banks, not be {mask:#x}")
+
+    def positive(self, fields: Iterable[str]) -> None:
+        """Raise `Fault` where one of the fields is 0."""
+        for name in fields:
+            if getattr(self.instruction, name) < 1:
+                raise self.fault(f"{name} must be 1 or more, not {getattr(self.instruction, name)}")
 
     def scratchpad(self, field: str, access: Access, mask_name: str) -> None:
         """Raise `Fault` unless the access stays in the scratchpad and in the banks that the instruction names."""

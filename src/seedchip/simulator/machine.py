@@ -45,6 +45,7 @@ class Machine:
     def _prepare(self, index: int) -> Callable[[], None]:
         instruction = self.instructions[index]
         site = Site(index, instruction, self.spec)
+        site.banks_exist()
         if isinstance(instruction, Vector):
             return self._vector.prepare(site)
         if isinstance(instruction, Matmul):

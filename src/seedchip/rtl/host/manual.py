@@ -64,8 +64,8 @@ def _fields() -> list[str]:
 
 
 def _faults() -> list[str]:
-    return ["## Bits of FAULT", "", "| bit | cause |", "|---|---|",
-            *(f"| {f.value} | `{f.name.lower()}` |" for f in Fault), ""]
+    return ["## Bits of FAULT", "", "| bit | cause | |", "|---|---|---|",
+            *(f"| {f.value} | `{f.name.lower()}` | {f.doc} |" for f in Fault), ""]
 
 
 if __name__ == "__main__":

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from amaranth import Module, Signal, signed
+from amaranth import Cat, Module, Signal, signed
 from amaranth.hdl import Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
+from seedchip.isa.matmul import POSITIVE
 from seedchip.rtl.matrix.array import MatrixArray
 from seedchip.rtl.matrix.stream import ROW, MatrixStream
 from seedchip.rtl.matrix.tiles import MATMUL, MatrixTiles
@@ -34,7 +35,8 @@ class MatrixEngine(wiring.Component):
             "start": In(1),
             "ready": Out(1),
             "complete": Out(1),
-            "fault": Out(1),
+            "malformed": Out(1),
+            "beyond": Out(1),
             "occupation": Out(OCCUPATION),
             "activations": Out(ReadPort(rows)),
             "weights": Out(ReadPort(max(rows, columns))),
@@ -48,7 +50,7 @@ class MatrixEngine(wiring.Component):
         rows, columns = matrix.rows, matrix.columns
         m.submodules.tiles = tiles = MatrixTiles(rows, columns)
         m.submodules.weights = weights = MatrixWeights(rows, columns)
-        m.submodules.stream = stream = MatrixStream(rows)
+        m.submodules.stream = stream = MatrixStream(rows, self._spec.accumulator_rows)
         m.submodules.array = array = MatrixArray(rows, columns)
         connect(m, flipped(self.activations), stream.scratchpad)
         connect(m, flipped(self.weights), weights.scratchpad)
@@ -80,11 +82,8 @@ class MatrixEngine(wiring.Component):
         m.d.sync += drain.eq((drain << 1) | (stream.row.valid & stream.row.last))
         m.d.comb += self.complete.eq(drain[-1])
         begun = data.View(MATMUL, self.instruction)
-        empty = [begun[name] == 0 for name in ("size_y", "size_x", "kernel_y", "kernel_x", "tiles_k", "tiles_n")]
-        with m.If(self.start):
-            for condition in empty:
-                with m.If(condition):
-                    m.d.comb += self.fault.eq(1)
+        m.d.comb += [self.malformed.eq(self.start & Cat(begun[name] == 0 for name in POSITIVE).any()),
+                     self.beyond.eq(stream.beyond)]
         return m
 
     def _loads(self, m: Module, more: Value, array_free: Value, tiles: MatrixTiles) -> Value:

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from seedchip.rtl.matrix.tiles import MATMUL, PIXEL_BITS, TILE
-from seedchip.rtl.signatures import ADDRESS_BITS, ReadPort
+from seedchip.rtl.signatures import ADDRESS_BITS, SPAN_BITS, ReadPort
 
 ROW = data.StructLayout({"valid": 1, "accumulator_row": 20, "overwrite": 1, "last": 1})
 """One streamed row: where its sums go; ``last`` marks the instruction's last one."""
@@ -18,11 +18,12 @@ class MatrixStream(wiring.Component):
     """``begin`` in cycle s takes the tile; row m is shown (``row``) in s + 1 + m and its activations in s + 5 + m.
 
     ``ending`` marks the cycle of the tile's last row, in which the next tile may begin. ``switch`` is raised one cycle
-    before the first activations of a tile.
+    before the first activations of a tile. ``beyond`` says that a row's sums belong to accumulators that are not
+    there.
     """
 
-    def __init__(self, rows: int) -> None:
-        self._rows = rows
+    def __init__(self, rows: int, accumulator_rows: int) -> None:
+        self._rows, self._accumulator_rows = rows, accumulator_rows
         super().__init__({
             "begin": In(1),
             "instruction": In(MATMUL.size),
@@ -33,6 +34,7 @@ class MatrixStream(wiring.Component):
             "scratchpad": Out(ReadPort(rows)),
             "activations": Out(data.ArrayLayout(signed(8), rows)),
             "switch": Out(1),
+            "beyond": Out(1),
         })
 
     def elaborate(self, platform: object) -> Module:
@@ -41,11 +43,13 @@ class MatrixStream(wiring.Component):
         instruction = data.View(MATMUL, word)
         y, x = Signal(16, reset_less=True), Signal(16, reset_less=True)
         iy, ix = Signal(signed(PIXEL_BITS), reset_less=True), Signal(signed(PIXEL_BITS), reset_less=True)
-        first, row = Signal(), Signal(20, reset_less=True)
+        first, row = Signal(), Signal(SPAN_BITS, reset_less=True)
         end_x, end_y = x + 1 == instruction.size_x, y + 1 == instruction.size_y
         m.d.comb += [
             self.ending.eq(self.streaming & end_x & end_y),
-            self.row.valid.eq(self.streaming), self.row.accumulator_row.eq(row), self.row.overwrite.eq(tile.overwrite),
+            self.beyond.eq(self.streaming & (row >= self._accumulator_rows)),
+            self.row.valid.eq(self.streaming & ~self.beyond), self.row.accumulator_row.eq(row),
+            self.row.overwrite.eq(tile.overwrite),
             self.row.last.eq(self.ending & tile.last),
         ]
         with m.If(self.streaming):
@@ -71,9 +75,8 @@ class MatrixStream(wiring.Component):
     def _read(self, m: Module, instruction: data.View, tile: data.View, iy: Signal, ix: Signal) -> None:
         """Two products, their sum, two cycles of the scratchpad, and the padding in its place."""
         inside = (iy >= 0) & (iy < instruction.limit_y) & (ix >= 0) & (ix < instruction.limit_x)
-        product_y, product_x = Signal(ADDRESS_BITS, reset_less=True), Signal(ADDRESS_BITS, reset_less=True)
-        start = Signal(ADDRESS_BITS, reset_less=True)
-        address = Signal(ADDRESS_BITS, reset_less=True)
+        product_y, product_x, start, address = (Signal(signed(SPAN_BITS), name=name, reset_less=True) for name in (
+            "product_y", "product_x", "start", "address"))
         m.d.sync += [
             product_y.eq(iy[:16] * instruction.activation_stride_y),
             product_x.eq(ix[:16] * instruction.activation_stride_x),
@@ -92,6 +95,7 @@ class MatrixStream(wiring.Component):
             stages.append(later)
         m.d.comb += [
             self.scratchpad.valid.eq(stages[2].read), self.scratchpad.address.eq(address),
+            self.scratchpad.beyond.eq(address[ADDRESS_BITS:].any()),
             self.scratchpad.count.eq(stages[2].count),
         ]
         for r in range(self._rows):

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from seedchip.isa import Matmul
 from seedchip.rtl.layout import instruction_layout
-from seedchip.rtl.signatures import ADDRESS_BITS
+from seedchip.rtl.signatures import SPAN_BITS
 
 MATMUL = instruction_layout(Matmul)
 LOOPS = ("n", "ky", "kx", "k")
@@ -16,13 +16,13 @@ PIXEL_BITS = 26
 """An input row or column before it is checked against the limit: 16 x 8 bits and an origin."""
 
 TILE = data.StructLayout({
-    "weight_address": ADDRESS_BITS,
-    "activation_address": ADDRESS_BITS,
+    "weight_address": signed(SPAN_BITS),
+    "activation_address": signed(SPAN_BITS),
     "first_k": 21,
     "first_n": 21,
     "origin_y": signed(PIXEL_BITS),
     "origin_x": signed(PIXEL_BITS),
-    "accumulator_row": 20,
+    "accumulator_row": SPAN_BITS,
     "overwrite": 1,
     "last": 1,
 })
@@ -50,7 +50,7 @@ class MatrixTiles(wiring.Component):
         m.d.comb += self.instruction.eq(word)
         tile = Signal(TILE, reset_less=True)
         done = {loop: Signal(12, name=f"done_{loop}", reset_less=True) for loop in LOOPS}
-        base = {loop: Signal(ADDRESS_BITS, name=f"base_{loop}", reset_less=True) for loop in LOOPS}
+        base = {loop: Signal(signed(SPAN_BITS), name=f"base_{loop}", reset_less=True) for loop in LOOPS}
         counts = {"n": instruction.tiles_n, "ky": instruction.kernel_y, "kx": instruction.kernel_x,
                   "k": instruction.tiles_k}
         ends = {loop: done[loop] + 1 == counts[loop] for loop in LOOPS}

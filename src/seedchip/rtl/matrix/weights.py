@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from amaranth import Module, Mux, Signal
+from amaranth import Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from seedchip.rtl.matrix.array import WeightLine
 from seedchip.rtl.matrix.tiles import MATMUL, TILE
-from seedchip.rtl.signatures import ADDRESS_BITS, ReadPort
+from seedchip.rtl.signatures import ADDRESS_BITS, SPAN_BITS, ReadPort
 
 AHEAD_CYCLES, READ_CYCLES = 2, 2
 """From a line's place in the time table to its read, as for activations, and from there to its data."""
@@ -18,7 +18,7 @@ AHEAD_CYCLES, READ_CYCLES = 2, 2
 def line_read(longest: int) -> data.StructLayout:
     """A line on its way: ``kept`` weights of it count."""
     return data.StructLayout({"valid": 1, "transpose": 1, "index": ceil_log2(longest), "kept": ceil_log2(longest + 1),
-                              "address": ADDRESS_BITS})
+                              "address": signed(SPAN_BITS)})
 
 
 class MatrixWeights(wiring.Component):
@@ -47,7 +47,7 @@ class MatrixWeights(wiring.Component):
         rows, columns, longest = self._rows, self._columns, max(self._rows, self._columns)
         instruction = data.View(MATMUL, self.instruction)
         loading, full = Signal(), Signal()
-        index, offset = Signal(ceil_log2(longest)), Signal(ADDRESS_BITS)
+        index, offset = Signal(ceil_log2(longest)), Signal(signed(SPAN_BITS))
         last = index == Mux(instruction.transpose, columns, rows) - 1
         m.d.comb += self.loaded.eq(full | (loading & last))
         with m.If(loading):
@@ -77,6 +77,7 @@ class MatrixWeights(wiring.Component):
         asked, stage = stages[AHEAD_CYCLES], stages[-1]
         m.d.comb += [
             self.scratchpad.valid.eq(asked.valid & (asked.kept != 0)), self.scratchpad.address.eq(asked.address),
+            self.scratchpad.beyond.eq(asked.address[ADDRESS_BITS:].any()),
             self.scratchpad.count.eq(asked.kept),
         ]
         line = Signal(self.line.shape(), reset_less=True)

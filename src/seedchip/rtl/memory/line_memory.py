@@ -20,18 +20,22 @@ class LineMemory(wiring.Component):
     enables.
 
     A request touches the line of its first byte and, when it crosses, the next one, which is always of the other
-    parity. ``conflict`` is raised when two readers or two writers meet in one SRAM: locks must keep that from
-    happening.
+    parity. One that leaves the memory (``<port>_beyond``), or touches a bank that is not among the port's
+    ``<port>_banks`` (``<port>_unlocked``), does nothing else; nothing is written while ``stop`` is raised.
+    ``conflict`` is raised when two readers or two writers meet in one SRAM: what locks keep apart never does.
     """
 
     def __init__(self, num_bytes: int, line_bytes: int, banks: int, readers: dict[str, int],
                  writers: list[str]) -> None:
-        self._line_bytes, self._banks = line_bytes, banks
+        self._num_bytes, self._line_bytes, self._banks = num_bytes, line_bytes, banks
         self._half_rows = num_bytes // (2 * banks * line_bytes)
         self._readers, self._writers = readers, writers
         super().__init__({
             **{name: In(ReadPort(size)) for name, size in readers.items()},
             **{name: In(WritePort(line_bytes)) for name in writers},
+            **{f"{name}_banks": In(banks, init=(1 << banks) - 1) for name in (*readers, *writers)},
+            **{f"{name}_{fault}": Out(1) for name in (*readers, *writers) for fault in ("beyond", "unlocked")},
+            "stop": In(1),
             "conflict": Out(1),
         })
 
@@ -58,19 +62,32 @@ class LineMemory(wiring.Component):
             m.d.comb += Cat(rows[parity], banks[parity]).eq(half)
         return line[0], port.address[:shift], banks, rows
 
+    def _allow(self, m: Module, name: str, parts: list[Value], banks: list[Value]) -> list[Signal]:
+        """Which of the request's ``parts``, one for each parity, are done: all or none of them."""
+        port, locks = getattr(self, name), getattr(self, f"{name}_banks")
+        beyond, unlocked = getattr(self, f"{name}_beyond"), getattr(self, f"{name}_unlocked")
+        allowed = [Signal(name=f"{name}_allowed_{parity}") for parity in range(2)]
+        missing = [part & ~locks.bit_select(bank, 1) for part, bank in zip(parts, banks, strict=True)]
+        far = port.beyond if name in self._readers else 0
+        m.d.comb += [
+            beyond.eq(port.valid & (far | (port.address + port.count > self._num_bytes))),
+            unlocked.eq(port.valid & ~beyond & Cat(*missing).any()),
+            *(a.eq(port.valid & part & ~beyond & ~unlocked) for a, part in zip(allowed, parts, strict=True)),
+        ]
+        return allowed
+
     def _connect_readers(self, m: Module, sram: list[list[Sram]]) -> list[Value]:
         hits: list[list[list[tuple[Value, Value]]]] = [[[] for _ in range(self._banks)] for _ in range(2)]
         for name, num_bytes in self._readers.items():
             port = getattr(self, name)
             first, offset, banks, rows = self._place(m, port, name)
             crosses = offset + port.count > self._line_bytes
+            wanted = self._allow(m, name, [(first == parity) | crosses for parity in range(2)], banks)
             seen = []
             for parity in range(2):
-                wanted = Signal(name=f"{name}_wanted_{parity}")
-                m.d.comb += wanted.eq(port.valid & ((first == parity) | crosses))
                 for bank in range(self._banks):
                     hit = Signal(name=f"{name}_hit_{parity}_{bank}")
-                    m.d.comb += hit.eq(wanted & (banks[parity] == bank))
+                    m.d.comb += hit.eq(wanted[parity] & (banks[parity] == bank))
                     hits[parity][bank].append((hit, rows[parity]))
                 bank_seen = Signal.like(banks[parity], name=f"{name}_seen_{parity}", reset_less=True)
                 m.d.sync += bank_seen.eq(banks[parity])
@@ -100,19 +117,19 @@ class LineMemory(wiring.Component):
             mask = Signal(2 * line, name=f"{name}_mask")
             data = Signal(16 * line, name=f"{name}_pair")
             m.d.comb += [mask.eq(((1 << port.count) - 1) << offset), data.eq(port.data << Cat(Const(0, 3), offset))]
+            parts = [Signal(line, name=f"{name}_part_{parity}") for parity in range(2)]
+            pieces = [Signal(8 * line, name=f"{name}_piece_{parity}") for parity in range(2)]
             for parity in range(2):
-                part = Signal(line, name=f"{name}_part_{parity}")
-                piece = Signal(8 * line, name=f"{name}_piece_{parity}")
-                wanted = Signal(name=f"{name}_wanted_{parity}")
                 with m.If(first == parity):
-                    m.d.comb += [part.eq(mask[:line]), piece.eq(data[:8 * line])]
+                    m.d.comb += [parts[parity].eq(mask[:line]), pieces[parity].eq(data[:8 * line])]
                 with m.Else():
-                    m.d.comb += [part.eq(mask[line:]), piece.eq(data[8 * line:])]
-                m.d.comb += wanted.eq(port.valid & part.any())
+                    m.d.comb += [parts[parity].eq(mask[line:]), pieces[parity].eq(data[8 * line:])]
+            wanted = self._allow(m, name, [part.any() for part in parts], banks)
+            for parity in range(2):
                 for bank in range(self._banks):
                     hit = Signal(name=f"{name}_hit_{parity}_{bank}")
-                    m.d.comb += hit.eq(wanted & (banks[parity] == bank))
-                    hits[parity][bank].append((hit, rows[parity], part, piece))
+                    m.d.comb += hit.eq(wanted[parity] & ~self.stop & (banks[parity] == bank))
+                    hits[parity][bank].append((hit, rows[parity], parts[parity], pieces[parity]))
         conflicts = []
         for parity in range(2):
             for bank in range(self._banks):

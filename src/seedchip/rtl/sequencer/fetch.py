@@ -18,7 +18,9 @@ PROGRAM_WORD_BITS = 32
 class Fetch(wiring.Component):
     """``word_valid`` with ``word`` shows the next word of a complete block; ``take`` goes on to the next.
 
-    A block is wanted when the block two before it has been taken whole and the one before it is complete.
+    A block is wanted when the block two before it has been taken whole and the one before it is complete. It is not
+    asked for when it leaves the first ``memory_limit`` bytes of memory (``beyond``), or with ``stop``.
+    ``exhausted`` says that all words of the program have been taken.
     """
 
     def __init__(self, spec: ChipSpec) -> None:
@@ -39,6 +41,11 @@ class Fetch(wiring.Component):
             "word_valid": Out(1),
             "word": Out(8 * WORD_BYTES),
             "take": In(1),
+            "memory_limit": In(MEMORY_ADDRESS_BITS + 1),
+            "stop": In(1),
+            "busy": Out(1),
+            "exhausted": Out(1),
+            "beyond": Out(1),
         })
 
     def elaborate(self, platform: object) -> Module:
@@ -54,10 +61,14 @@ class Fetch(wiring.Component):
         end, beats_left = Signal(PROGRAM_WORD_BITS), Signal(range(block_words * word_beats + 1))
         rest = self.program_words - requested
         size = Signal(range(block_words + 1))
-        room = requested <= position + block_words
+        room, wanted = requested <= position + block_words, Signal()
+        first = Signal(MEMORY_ADDRESS_BITS + 1)
         m.d.comb += [
             size.eq(Mux(rest < block_words, rest, block_words)),
-            self.start.eq(~under_way & self.port_free & (requested != self.program_words) & room),
+            first.eq((self.program_address >> ceil_log2(granule)) + requested * word_beats),
+            wanted.eq(~under_way & self.port_free & (requested != self.program_words) & room & ~self.stop),
+            self.beyond.eq(wanted & ((first + size * word_beats) * granule > self.memory_limit)),
+            self.start.eq(wanted & ~self.beyond), self.busy.eq(under_way | self.start),
             self.port_held.eq(asking & ~((beats_left == 1) & self.request_ready)), self.request_valid.eq(asking),
         ]
         granule_index = Signal(len(self.request_granule), reset_less=True)
@@ -73,7 +84,7 @@ class Fetch(wiring.Component):
             m.d.sync += [
                 under_way.eq(1), asking.eq(1), beats_left.eq(size * word_beats), end.eq(requested + size),
                 requested.eq(requested + size),
-                granule_index.eq((self.program_address >> ceil_log2(granule)) + requested * word_beats),
+                granule_index.eq(first),
             ]
 
         # Replies fill the buffers in order; a block counts as complete one cycle after its last granule is written.
@@ -94,7 +105,7 @@ class Fetch(wiring.Component):
         following = Signal(PROGRAM_WORD_BITS)
         m.d.comb += [
             following.eq(position + self.take), read.addr.eq(following), self.word.eq(read.data),
-            self.word_valid.eq(position != complete),
+            self.word_valid.eq(position != complete), self.exhausted.eq(position == self.program_words),
         ]
         m.d.sync += position.eq(following)
         return m

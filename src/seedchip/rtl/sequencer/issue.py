@@ -36,13 +36,20 @@ class EngineStart(wiring.Signature):
         })
 
 
+def lock_layout(spec: ChipSpec) -> data.StructLayout:
+    """A bit for every lock: scratchpad read ports, scratchpad write ports, accumulator banks."""
+    return data.StructLayout({"read": spec.scratchpad.banks, "write": spec.scratchpad.banks,
+                              "accumulator": spec.accumulator.banks})
+
+
 class Issue(wiring.Component):
     """Looks at the engines in the order store, load, vector, matrix (`Engine`'s own) every cycle and starts what can
     start.
 
     ``ready`` is the engine's own word, memory port included; a store that starts takes the port from a load, which
-    the core tells by ``port_shared``. ``fault`` is raised when a semaphore overflows or a bank is named that is not
-    there.
+    the core tells by ``load_needs_port``. ``locks`` are the banks that each engine's started instructions hold.
+    ``unknown_bank`` has a bit for an engine whose instruction names a bank that is not there, ``overflow`` for one
+    whose semaphores have more tokens than they can count.
     """
 
     def __init__(self, spec: ChipSpec) -> None:
@@ -52,7 +59,10 @@ class Issue(wiring.Component):
             "load_needs_port": In(1),
             "stop": In(1),
             "busy": Out(1),
-            "fault": Out(1),
+            "in_flight": Out(1),
+            "locks": Out(data.ArrayLayout(lock_layout(spec), len(Engine))),
+            "unknown_bank": Out(len(Engine)),
+            "overflow": Out(len(Engine)),
         })
 
     def _in_flight(self, engine: Engine) -> int:
@@ -71,16 +81,15 @@ class Issue(wiring.Component):
         pads, accs = spec.scratchpad.banks, spec.accumulator.banks
         engines = [getattr(self, engine.name.lower()) for engine in Engine]
         headers = [data.View(HEADER, e.header) for e in engines]
-        trackers = []
+        trackers, unknown = [], []
         for engine in Engine:
             tracker = Tracker(2 * pads + accs, NUM_ENGINES, self._in_flight(engine))
             m.submodules[f"tracker_{engine.name.lower()}"] = tracker
             trackers.append(tracker)
-        wrong = []
         for port, header, tracker in zip(engines, headers, trackers, strict=True):
             banks = Cat(header.read_banks[:pads], header.write_banks[:pads], header.accumulator_banks[:accs])
             beyond = Cat(header.read_banks[pads:], header.write_banks[pads:], header.accumulator_banks[accs:])
-            wrong.append(port.start & beyond.any())
+            unknown.append(port.start & beyond.any())
             m.d.comb += [
                 tracker.start.eq(port.start), tracker.start_banks.eq(banks), tracker.start_signal.eq(header.signal),
                 tracker.complete.eq(port.complete), port.busy.eq(tracker.busy),
@@ -98,7 +107,9 @@ class Issue(wiring.Component):
             m.d.comb += mine.start.eq(mine.valid & mine.ready & enough[engine] & free & port_free & room & ~self.stop)
         m.d.comb += [
             self.busy.eq(Cat(*(t.busy for t in trackers), *(e.valid for e in engines)).any()),
-            self.fault.eq(Cat(*wrong, *overflow).any()),
+            self.in_flight.eq(Cat(t.busy for t in trackers).any()),
+            self.unknown_bank.eq(Cat(unknown)), self.overflow.eq(Cat(overflow)),
+            *(self.locks[engine].eq(trackers[engine].locks) for engine in Engine),
         ]
         return m
 
@@ -107,7 +118,7 @@ class Issue(wiring.Component):
         """One counter for every ordered pair of engines; tokens that arrive in a cycle can be used in it."""
         enough, overflow = [], []
         for destination in Engine:
-            header, held = headers[destination], []
+            header, held, over = headers[destination], [], []
             for source in Engine:
                 tokens = Signal(SEMAPHORE_BITS, name=f"tokens_{source.name.lower()}_{destination.name.lower()}")
                 now = Signal(SEMAPHORE_BITS + 1, name=f"now_{source.name.lower()}_{destination.name.lower()}")
@@ -115,6 +126,7 @@ class Issue(wiring.Component):
                 m.d.comb += now.eq(tokens + trackers[source].signal[destination])
                 m.d.sync += tokens.eq(now - Mux(engines[destination].start, wanted, 0))
                 held.append(now >= wanted)
-                overflow.append(now[-1])
+                over.append(now[-1])
             enough.append(Cat(*held).all())
+            overflow.append(Cat(over).any())
         return enough, overflow

@@ -13,8 +13,8 @@ class Tracker(wiring.Component):
     """Counts, for every bank, the engine's instructions that hold it, and remembers the signals to send.
 
     Instructions complete in order. ``held``, ``signal`` and ``busy`` already leave out the instruction that completes
-    in this cycle (``complete``); one that starts (``start``) counts from the next cycle on.
-    ``room`` says that one more than now can be remembered.
+    in this cycle (``complete``); one that starts (``start``) counts from the next cycle on. ``locks`` are the banks
+    held in this cycle, the completing instruction's among them. ``room`` says that one more than now can be remembered.
     """
 
     def __init__(self, num_banks: int, num_signals: int, depth: int) -> None:
@@ -27,6 +27,7 @@ class Tracker(wiring.Component):
             "complete": In(1),
             "signal": Out(num_signals),
             "held": Out(num_banks),
+            "locks": Out(num_banks),
             "busy": Out(1),
             "room": Out(1),
         })
@@ -50,6 +51,7 @@ class Tracker(wiring.Component):
         for bank in range(self._num_banks):
             count = Signal(self._depth_log2, name=f"count_{bank}")
             left = Signal(self._depth_log2, name=f"left_{bank}")
-            m.d.comb += [left.eq(count - (self.complete & banks[bank])), self.held[bank].eq(left != 0)]
+            m.d.comb += [self.locks[bank].eq(count != 0), left.eq(count - (self.complete & banks[bank])),
+                         self.held[bank].eq(left != 0)]
             m.d.sync += count.eq(left + (self.start & self.start_banks[bank]))
         return m

@@ -96,9 +96,9 @@ void step(Bench& b) {
 
 extern "C" {
 
-// A core at the end of its reset, about to run the program at `program_address`. `stalls` is null for the memory of the
-// timing rules.
-Bench* bench_new(uint64_t program_address, uint32_t program_words, const Stalls* stalls) {
+// A core at the end of its reset, about to run the program at `program_address` in `memory_limit` bytes of memory.
+// `stalls` is null for the memory of the timing rules.
+Bench* bench_new(uint64_t program_address, uint32_t program_words, uint64_t memory_limit, const Stalls* stalls) {
     Bench* b = new Bench;
     if (stalls) {
         b->late = true;
@@ -108,6 +108,7 @@ Bench* bench_new(uint64_t program_address, uint32_t program_words, const Stalls*
     Vcore& core = b->core;
     core.program_address = program_address;
     core.program_words = program_words;
+    core.memory_limit = memory_limit;
     core.rst = 1;
     core.MEMORY(reply_valid) = 0;
     core.MEMORY(write_done) = 0;
@@ -128,8 +129,8 @@ void bench_free(Bench* b) { delete b; }
 
 // Go on until the core is done, or before cycle `limit`. Returns the core's fault bits.
 // trace: per event a 64-bit word, cycle << 16 | dispatched << 8 | completed << 4 | started; events beyond trace_size are
-// counted but not stored. result: cycles, number of events, granules read, fetched, written, done. Both are of the whole
-// run so far.
+// counted but not stored. result: cycles, number of events, granules read, fetched, written, done, fault_engine,
+// fault_instruction. Both are of the whole run so far.
 uint64_t bench_run(Bench* b, uint8_t* memory, uint64_t memory_bytes, uint64_t limit, uint64_t* trace,
                    uint64_t trace_size, uint64_t* result) {
     Vcore& core = b->core;
@@ -196,6 +197,8 @@ uint64_t bench_run(Bench* b, uint8_t* memory, uint64_t memory_bytes, uint64_t li
     result[3] = b->fetched_granules;
     result[4] = b->written_granules;
     result[5] = core.done;
+    result[6] = core.fault_engine;
+    result[7] = core.fault_instruction;
     return fault | core.fault;
 }
 

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from seedchip.isa import Engine
-from seedchip.rtl.core import Fault
+from seedchip.rtl.sequencer.faults import Fault
 from seedchip.rtl.simulation.counts import NUM_BYTES, Counts, unpack_counts
 from seedchip.rtl.simulation.verilator import build, load_library
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from seedchip.spec import ChipSpec
 
 HARNESS_FAULTS = {32: "address", 33: "unstable request", 34: "broken announcement"}
@@ -26,7 +28,16 @@ STARTED_BIT, COMPLETED_BIT, DISPATCHED_BIT = 0, 4, 8
 
 
 class HardwareFault(RuntimeError):
-    """The core stopped, or did not come to an end; the sentence says why."""
+    """The core stopped, or did not come to an end; the sentence says why.
+
+    ``causes`` are those of the fault register, ``engine`` whose instruction it was (None: the sequencer's), and
+    ``instruction`` how many of its instructions had started, see `seedchip.rtl.sequencer.faults.FaultRegister`.
+    """
+
+    def __init__(self, sentence: str, causes: Sequence[Fault] = (), engine: Engine | None = None,
+                 instruction: int = 0) -> None:
+        super().__init__(sentence)
+        self.causes, self.engine, self.instruction = tuple(causes), engine, instruction
 
 
 @dataclass(frozen=True)
@@ -84,9 +95,10 @@ class CoreRun:
                                 f"at one, not {memory.dtype}, {len(memory)} bytes and byte {code_address}")
         self.spec, self._memory = spec, memory
         self._library = load_library(build(spec))
-        self._trace, self._result = np.zeros(4 * num_words + 16, np.uint64), np.zeros(6, np.uint64)
+        self._trace, self._result = np.zeros(4 * num_words + 16, np.uint64), np.zeros(8, np.uint64)
         late = None if stalls is None else stalls.packed()
-        self._core = self._library.bench_new(code_address, num_words, None if late is None else late.ctypes.data)
+        self._core = self._library.bench_new(code_address, num_words, len(memory),
+                                             None if late is None else late.ctypes.data)
 
     def __enter__(self) -> Self:
         return self
@@ -101,10 +113,16 @@ class CoreRun:
         fault = self._library.bench_run(self._core, self._memory.ctypes.data, len(self._memory), limit,
                                         self._trace.ctypes.data, len(self._trace), self._result.ctypes.data)
         if fault:
-            names = [f.name.lower() for f in Fault if fault >> f & 1]
-            names += [name for bit, name in HARNESS_FAULTS.items() if fault >> bit & 1]
-            raise HardwareFault(f"the core stopped at cycle {self.cycles} with fault {', '.join(names)}")
+            raise self._stopped(fault)
         return bool(self._result[5])
+
+    def _stopped(self, fault: int) -> HardwareFault:
+        causes = [f for f in Fault if fault >> f & 1]
+        names = [f.name.lower() for f in causes] + [name for bit, name in HARNESS_FAULTS.items() if fault >> bit & 1]
+        engine, instruction = int(self._result[6]), int(self._result[7])
+        where = f" in instruction {instruction} of {Engine(engine).name.lower()}" if engine in set(Engine) else ""
+        sentence = f"the core stopped at cycle {self.cycles} with fault {', '.join(names)}{where}"
+        return HardwareFault(sentence, causes, Engine(engine) if where else None, instruction)
 
     @property
     def cycles(self) -> int:

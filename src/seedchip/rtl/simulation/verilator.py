@@ -86,7 +86,7 @@ def load_library(path: Path) -> ctypes.CDLL:
     """The library of `build` with the types of its functions; see harness.cpp."""
     library = ctypes.CDLL(str(path))
     pointer, u64 = ctypes.c_void_p, ctypes.c_uint64
-    library.bench_new.argtypes = [u64, ctypes.c_uint32, pointer]
+    library.bench_new.argtypes = [u64, ctypes.c_uint32, u64, pointer]
     library.bench_new.restype = pointer
     library.bench_free.argtypes = [pointer]
     library.bench_run.restype = u64

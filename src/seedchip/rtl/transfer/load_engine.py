@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import ceil_log2
 
 from seedchip.isa import Load
-from seedchip.isa.dma import INDEX_BYTES
+from seedchip.isa.dma import GRANULES, INDEX_BYTES, POSITIVE
 from seedchip.rtl.layout import instruction_layout
 from seedchip.rtl.signatures import ADDRESS_BITS, MEMORY_ADDRESS_BITS, MORE_BITS, OCCUPATION, ReadPort, WritePort
 from seedchip.rtl.transfer.gather_rows import GatherRows
@@ -39,7 +39,10 @@ class LoadEngine(wiring.Component):
             "needs_port": Out(1),
             "busy": In(1),
             "complete": Out(1),
-            "fault": Out(1),
+            "malformed": Out(1),
+            "beyond": Out(1),
+            "memory_limit": In(MEMORY_ADDRESS_BITS + 1),
+            "stop": In(1),
             "occupation": Out(OCCUPATION),
             "port_free": In(1),
             "port_held": Out(1),
@@ -70,10 +73,13 @@ class LoadEngine(wiring.Component):
         with m.Elif(walker.last):
             m.d.sync += filling.eq(0)
         filled, done = Signal(), Signal()
-        asks = walker.active & ~filling & (~gathering | rows.valid)
+        wants = walker.active & ~filling & (~gathering | rows.valid)
+        far = walker.beyond | (gathering & rows.row.far)
+        asks = wants & ~far
         reply, ended = self._replies(m, walker, asks, Cat(space, gathering & rows.row.outside))
         m.d.sync += [filled.eq(walker.last & filling), done.eq(ended)]
         m.d.comb += [
+            self.beyond.eq(wants & far), walker.limit.eq(self.memory_limit), walker.stop.eq(self.stop),
             self.needs_port.eq(~load.fill),
             self.ready.eq(~(self.busy & (load.fill != was_fill))
                           & Mux(load.fill, ~filling, self.port_free & ~filling)),
@@ -98,18 +104,24 @@ class LoadEngine(wiring.Component):
     def _start(self, m: Module, load: data.View, walker: RunWalker, rows: GatherRows) -> None:
         """What the instruction tells the walker, and the rows of a gather, when it starts."""
         m.d.comb += [
-            walker.start.eq(self.start), walker.start_memory.eq(load.memory_address),
+            walker.start.eq(self.start & ~self.malformed), walker.start_memory.eq(load.memory_address),
             walker.start_local.eq(load.local_address), walker.run_bytes.eq(load.run_bytes), walker.fill.eq(load.fill),
             *(getattr(walker, f"{n}{i}").eq(load[f"{n}{i}"])
               for i in LOOPS for n in ("count", "memory_stride", "local_stride")),
-            rows.start.eq(self.start & load.gather & ~load.fill), rows.index_address.eq(load.index_address),
+            rows.start.eq(walker.start & load.gather & ~load.fill), rows.index_address.eq(load.index_address),
             rows.count0.eq(load.count0), rows.repeats[0].eq(load.count1), rows.repeats[1].eq(load.count2),
             rows.table_rows.eq(load.table_rows), rows.stride.eq(load.memory_stride0),
-            self.fault.eq(self.start & ((load.run_bytes == 0) | (load.count0 == 0) | (load.count1 == 0)
-                                        | (load.count2 == 0))),
+            self.malformed.eq(self.start & Cat(self._wrong(load)).any()),
         ]
         with m.If(load.gather):
             m.d.comb += walker.memory_stride0.eq(0)
+
+    def _wrong(self, load: data.View) -> list[Value]:
+        """What an instruction must not ask for: loops of length 0, and a gather that is not made of whole granules."""
+        part_bits = ceil_log2(self._spec.memory.granule_bytes)
+        parts = [load[name][:part_bits].any() for name in GRANULES]
+        gather = Cat(*parts, load.index_address[:ceil_log2(INDEX_BYTES)].any(), load.table_rows == 0).any()
+        return [*(load[name] == 0 for name in POSITIVE), load.gather & ~load.fill & gather]
 
     def _replies(self, m: Module, walker: RunWalker, asks: Value, fate_bits: Value) -> tuple[data.View, Value]:
         """Send requests while the walker ``asks``; each reply, its first byte in front, and where it belongs.

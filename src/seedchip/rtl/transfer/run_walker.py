@@ -24,6 +24,9 @@ class RunWalker(wiring.Component):
     ``fill`` memory is left out and a beat is a scratchpad line's length of a run. A gather adds ``row``, a
     multiple of the granule, to every address in memory; ``run_last`` marks a run's final beat.
     ``last`` marks the final beat; the next instruction may start in the cycle that takes it.
+
+    ``beyond`` says that what is left of the run is not all within the first ``limit`` bytes of memory: it must not be
+    taken then. With ``stop`` the walk ends where nothing is announced (``more``).
     """
 
     def __init__(self, granule_bytes: int, line_bytes: int) -> None:
@@ -39,7 +42,10 @@ class RunWalker(wiring.Component):
             "fill": In(1),
             "step": In(1),
             "row": In(signed(OFFSET_BITS)),
+            "limit": In(MEMORY_ADDRESS_BITS + 1),
+            "stop": In(1),
             "active": Out(1),
+            "beyond": Out(1),
             "last": Out(1),
             "run_last": Out(1),
             "memory_address": Out(MEMORY_ADDRESS_BITS),
@@ -52,11 +58,13 @@ class RunWalker(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         granule_log2 = ceil_log2(self._granule_bytes)
-        memory, local = Signal(MEMORY_ADDRESS_BITS, reset_less=True), self.local_address
+        # One bit more than addresses have: a step from inside memory to outside of it is never one to inside.
+        memory, local = Signal(MEMORY_ADDRESS_BITS + 1, reset_less=True), self.local_address
+        address = Signal(signed(OFFSET_BITS + 2))
         bound = {name: Signal(getattr(self, name).shape(), name=name, reset_less=True) for name in (
             "run_bytes", *(f"{n}{i}" for i in LOOPS for n in ("count", "memory_stride", "local_stride")))}
         done = [Signal(16, name=f"done{i}", reset_less=True) for i in LOOPS]
-        memory_base = [Signal(MEMORY_ADDRESS_BITS, name=f"memory_base{i}", reset_less=True) for i in LOOPS]
+        memory_base = [Signal(MEMORY_ADDRESS_BITS + 1, name=f"memory_base{i}", reset_less=True) for i in LOOPS]
         local_base = [Signal(ADDRESS_BITS, name=f"local_base{i}", reset_less=True) for i in LOOPS]
         left, fill = Signal(20, reset_less=True), Signal(reset_less=True)
 
@@ -69,7 +77,9 @@ class RunWalker(wiring.Component):
         ends = [done[i] + 1 == bound[f"count{i}"] for i in LOOPS]
         m.d.comb += [
             self.run_last.eq(left <= piece), self.last.eq(self.active & self.run_last & ends[0] & ends[1] & ends[2]),
-            self.memory_address.eq(memory + self.row), self.more.eq(self._more(left - self.count)),
+            address.eq(memory + self.row), self.memory_address.eq(address),
+            self.beyond.eq(~fill & ((address < 0) | (address + left > self.limit))),
+            self.more.eq(self._more(left - self.count)),
         ]
         with m.If(self.active & self.step):
             with m.If(~self.run_last):
@@ -77,7 +87,7 @@ class RunWalker(wiring.Component):
             with m.Else():
                 m.d.sync += left.eq(bound["run_bytes"])
                 self._next_run(m, ends, done, bound, [(memory, memory_base, "memory"), (local, local_base, "local")])
-            with m.If(self.last):
+            with m.If(self.last | (self.stop & (fill | (self.more == 0)))):
                 m.d.sync += self.active.eq(0)
         with m.If(self.start):
             m.d.sync += [s.eq(getattr(self, name)) for name, s in bound.items()]

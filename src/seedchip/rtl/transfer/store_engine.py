@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from seedchip.isa import Store
+from seedchip.isa.dma import POSITIVE
 from seedchip.rtl.layout import instruction_layout
 from seedchip.rtl.signatures import MEMORY_ADDRESS_BITS, MORE_BITS, OCCUPATION, ReadPort
 from seedchip.rtl.transfer.run_walker import LOOPS, RunWalker
@@ -34,7 +35,10 @@ class StoreEngine(wiring.Component):
             "start": In(1),
             "ready": Out(1),
             "complete": Out(1),
-            "fault": Out(1),
+            "malformed": Out(1),
+            "beyond": Out(1),
+            "memory_limit": In(MEMORY_ADDRESS_BITS + 1),
+            "stop": In(1),
             "occupation": Out(OCCUPATION),
             "port_free": In(1),
             "port_held": Out(1),
@@ -56,13 +60,14 @@ class StoreEngine(wiring.Component):
         m.submodules.walker = walker = RunWalker(granule, self._spec.line_bytes)
         read = Signal()
         m.d.comb += [
-            walker.start.eq(self.start), walker.start_memory.eq(store.memory_address),
+            walker.start.eq(self.start & ~self.malformed), walker.start_memory.eq(store.memory_address),
             walker.start_local.eq(store.local_address), walker.run_bytes.eq(store.run_bytes),
             *(getattr(walker, f"{n}{i}").eq(store[f"{n}{i}"])
               for i in LOOPS for n in ("count", "memory_stride", "local_stride")),
             self.ready.eq(self.port_free), self.port_held.eq(walker.active & ~(walker.last & walker.step)),
-            self.fault.eq(self.start & ((store.run_bytes == 0) | (store.count0 == 0) | (store.count1 == 0)
-                                        | (store.count2 == 0))),
+            self.malformed.eq(self.start & Cat(store[name] == 0 for name in POSITIVE).any()),
+            self.beyond.eq(walker.active & walker.beyond), walker.limit.eq(self.memory_limit),
+            walker.stop.eq(self.stop),
             self.scratchpad.valid.eq(read), self.scratchpad.address.eq(walker.local_address),
             self.scratchpad.count.eq(walker.count), self.occupation.active.eq(read),
             self.occupation.memory.eq(walker.active & ~read),
@@ -96,7 +101,7 @@ class StoreEngine(wiring.Component):
         head, taken = Signal(entry), self.write_valid & self.write_ready
         push, pop = valid & ((waiting != 0) | ~self.write_ready), (waiting != 0) & self.write_ready
         m.d.comb += [
-            walker.step.eq(promised != QUEUE_DEPTH), read.eq(walker.active & walker.step),
+            walker.step.eq((promised != QUEUE_DEPTH) & ~walker.beyond), read.eq(walker.active & walker.step),
             enter.data.place.eq(beat), enter.data.data.eq(self.scratchpad.data << Cat(Const(0, 3), offset)),
             enter.addr.eq(last), enter.en.eq(push), leave.addr.eq(first),
             head.eq(Mux(waiting != 0, leave.data, enter.data)), self.write_valid.eq(valid | (waiting != 0)),

@@ -91,7 +91,7 @@ class VectorEngine(wiring.Component):
         m.d.comb += [
             self.parameter.valid.eq(reading | reader.parameter_valid),
             self.parameter.address.eq(shown << ceil_log2(line_bytes)),
-            self.parameter.count.eq(Mux(reading, line_bytes, 2 * line_bytes)),
+            self.parameter.count.eq(Mux(reading | reader.parameter_single, line_bytes, 2 * line_bytes)),
             reader.parameter_data.eq(self.parameter.data),
         ]
         arrived, arrived_line = reading, line

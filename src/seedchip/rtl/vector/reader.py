@@ -67,6 +67,7 @@ class VectorReader(wiring.Component):
             "accumulator": Out(AccumulatorRead(spec.matrix.columns)),
             "parameter_valid": Out(1),
             "parameter_line": Out(16),
+            "parameter_single": Out(1),
             "parameter_data": In(64 * lanes),
             **{name: Out(OperandWrite(lanes)) for name in OPERANDS},
             "tap": Out(CombineStep(spec)),
@@ -185,7 +186,8 @@ class VectorReader(wiring.Component):
         with m.If(walk.active):
             m.d.sync += [ring[0].eq(line + 2), *(b.eq(a) for a, b in pairwise(ring))]
         reads = walk.active & ~walk.fold & (walk.slot < self.plan.num_pairs)
-        m.d.comb += [self.parameter_valid.eq(reads), self.parameter_line.eq(line)]
+        single = instruction.num_parameters[0] & (walk.slot + 1 == self.plan.num_pairs)
+        m.d.comb += [self.parameter_valid.eq(reads), self.parameter_line.eq(line), self.parameter_single.eq(single)]
         stage = Signal(data.StructLayout({"valid": 1, "place": PLACE, "pair": 2}))
         m.d.comb += [stage.valid.eq(reads), stage.place.eq(self.place), stage.pair.eq(walk.slot)]
         for i in range(READ_CYCLES):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seedchip.isa.dma import SCRATCHPAD
+from seedchip.isa.dma import GRANULES, INDEX_BYTES, POSITIVE, SCRATCHPAD
 from seedchip.simulator.access import Access, view, wide_views
 
 if TYPE_CHECKING:
@@ -31,9 +31,8 @@ def memory_access(i: Load | Store) -> Access:
 def prepare(site: Site, state: State) -> Callable[[], None]:
     """The function that executes the load. Raises `Fault`."""
     i: Load = site.instruction  # type: ignore[assignment]
+    site.positive(POSITIVE)
     local = local_access(i)
-    if 0 in (*local.counts, local.run):
-        return _nothing
     if i.space == SCRATCHPAD:
         site.scratchpad("local_address", local, "write_banks")
         target = state.scratchpad
@@ -67,16 +66,15 @@ def copier(target: np.ndarray, to: Access, source: np.ndarray, origin: Access) -
 def _prepare_gather(site: Site, state: State, target: np.ndarray, local: Access) -> Callable[[], None]:
     i: Load = site.instruction  # type: ignore[assignment]
     granule = site.spec.memory.granule_bytes
-    for name in ("memory_address", "memory_stride0", "memory_stride1", "memory_stride2", "run_bytes"):
+    site.positive(("table_rows",))
+    for name in GRANULES:
         if getattr(i, name) % granule:
             raise site.fault(f"{name} of a gather must be a multiple of the memory granule of {granule} bytes, not "
                              f"{getattr(i, name)}")
-    indices = Access(i.index_address, (1,), (0,), 4 * i.count0)
-    site.aligned("index_address", indices, 4)
+    indices = Access(i.index_address, (1,), (0,), INDEX_BYTES * i.count0)
+    site.aligned("index_address", indices, INDEX_BYTES)
     site.scratchpad("index_address", indices, "read_banks")
     chosen = view(state.scratchpad, indices, np.int32).reshape(-1)
-    if not i.table_rows:
-        return _filler(view(target, local, np.uint8), 0)
     reach = Access(i.memory_address, (i.count2, i.count1, i.table_rows),
                    (i.memory_stride2, i.memory_stride1, i.memory_stride0), i.run_bytes)
     site.range("the table at memory_address", reach, len(state.memory), "program's memory of", "bytes")
@@ -102,7 +100,3 @@ def _prepare_gather(site: Site, state: State, target: np.ndarray, local: Access)
 
 def _filler(written: np.ndarray, value: int) -> Callable[[], None]:
     return lambda: written.fill(value)
-
-
-def _nothing() -> None:
-    """A loop without iterations."""

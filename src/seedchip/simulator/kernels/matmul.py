@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from seedchip.isa.matmul import POSITIVE
 from seedchip.simulator.access import Access, wide_views
 from seedchip.simulator.gemm import product
 
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from seedchip.simulator.access import Site
     from seedchip.simulator.state import State
 
-_POSITIVE = ("size_y", "size_x", "kernel_y", "kernel_x", "tiles_k", "tiles_n", "step_y", "step_x", "dilation_y",
-             "dilation_x", "valid_k", "valid_n")
 _BYTES8 = 0x8080808080808080
 
 
@@ -51,9 +50,7 @@ class MatmulKernels:
     def prepare(self, site: Site) -> Callable[[], None]:
         """The function that executes the matmul. Raises `Fault`."""
         m: Matmul = site.instruction  # type: ignore[assignment]
-        for name in _POSITIVE:
-            if getattr(m, name) < 1:
-                raise site.fault(f"{name} must be 1 or more, not {getattr(m, name)}")
+        site.positive(POSITIVE)
         groups = m.tiles_n if m.activation_stride_n else 1
         channels = min(m.valid_k, m.tiles_k * site.spec.matrix.rows)
         depth = m.kernel_y * m.kernel_x * channels
