@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SOAK_ROUNDS ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-torch lint bench soak docs clean setup
+.PHONY: help demo test test-torch lint bench synthesis soak docs clean setup
 
 help:
 	@echo "make demo    set up .venv, compile and run trained models, show answers and costs"
@@ -16,6 +16,7 @@ help:
 	@echo "make test-torch  install torch into .venv and test what needs it"
 	@echo "make lint    ruff and mypy"
 	@echo "make bench   measure the project's figures; writes docs/benchmarks.md"
+	@echo "make synthesis  synthesise the chips; writes docs/03_reference/synthesis.md (area needs a cell library)"
 	@echo "make soak    thousands of random programs on the hardware, then every test SOAK_ROUNDS times with other examples"
 	@echo "make docs    write the generated manuals in docs/ again"
 	@echo "make clean   remove what tools left in the checkout (not .venv)"
@@ -24,7 +25,7 @@ demo: $(VENV)/.base
 	$(BIN)/seedchip demo
 
 test: $(VENV)/.test lint
-	@bash .ci/debian-packages compiler browser
+	@bash .ci/debian-packages compiler browser timing
 	@$(BIN)/python -m pytest
 
 test-torch: $(VENV)/.torch
@@ -36,6 +37,9 @@ lint: $(VENV)/.test
 
 bench: $(VENV)/.test
 	$(BIN)/seedchip bench
+
+synthesis: $(VENV)/.test
+	$(BIN)/python -m seedchip.synthesis.manual
 
 soak: $(VENV)/.test
 	$(BIN)/python -m seedchip.conformance.soak
@@ -72,7 +76,7 @@ $(VENV)/.base: $(VENV)/.made pyproject.toml
 
 # What tests need besides: hardware description and simulation, checkers.
 $(VENV)/.test: $(VENV)/.base pyproject.toml
-	$(PIP) --editable '.[rtl,test]'
+	$(PIP) --editable '.[rtl,synth,test]'
 	@touch $@
 
 # PyTorch, only when asked for; the version that the tests were written against.

@@ -17,7 +17,7 @@ LAYERS = (
     ("frontend", "quantise", "compiler"),
     ("simulator",),
     ("rtl", "report", "inputs"),
-    ("conformance",),
+    ("conformance", "synthesis"),
     ("device",),
     ("partition", "calibration"),
     ("build",),

@@ -27,7 +27,8 @@ def test_ci_ends_with_the_tests_closing_line_and_keeps_failure(tmp_path, recipe,
 
 
 @pytest.mark.parametrize(("capability", "package"), [
-    ("compiler", "g++"), ("browser", "chromium"), ("venv", "python3-venv")])
+    ("compiler", "g++"), ("browser", "chromium"), ("venv", "python3-venv"),
+    ("timing", "opensta")])
 def test_what_is_missing_is_named_with_its_remedy_where_there_is_no_root(tmp_path, capability, package):
     for name, text in (("id", "echo 1000"), ("apt-get", "exit 1"), ("python3", "exit 1")):
         script = tmp_path / name
@@ -42,7 +43,7 @@ def test_what_is_missing_is_named_with_its_remedy_where_there_is_no_root(tmp_pat
 def test_an_unknown_capability_is_wrong_usage():
     done = subprocess.run(["bash", str(ROOT / ".ci" / "debian-packages"), "spaceship"], capture_output=True, text=True,
                           check=False)
-    assert done.stderr == "debian-packages: a capability must be venv, compiler or browser, not 'spaceship'\n"
+    assert done.stderr == "debian-packages: a capability must be venv, compiler, browser or timing, not 'spaceship'\n"
     assert done.returncode == 2
 
 

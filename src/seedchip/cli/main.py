@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from seedchip import __version__
-from seedchip.cli import bench, chips, compile, demo, disasm, report, run
+from seedchip.cli import bench, chips, compile, demo, disasm, report, run, synth
 
 _KNOWN = {
     "seedchip.spec.chip": ("SpecError",), "seedchip.frontend.errors": ("ModelError",),
@@ -22,7 +22,8 @@ _KNOWN = {
     "seedchip.simulator.timing": ("DeadlockError",), "seedchip.device": ("DeviceError",),
     "seedchip.rtl.simulation.compilation": ("BuildError",), "seedchip.rtl.simulation.run": ("HardwareFault",),
     "seedchip.rtl.simulation.lockstep": ("LockstepError",), "seedchip.report.report": ("ReportError",),
-    "seedchip.zoo.errors": ("ZooError",)}
+    "seedchip.zoo.errors": ("ZooError",), "seedchip.synthesis.library": ("LibraryError",),
+    "seedchip.synthesis.mapping": ("SynthesisError",)}
 """Errors that are the user's to repair, by the module that defines them."""
 
 
@@ -83,6 +84,7 @@ app.command("compile")(compile.compile)
 app.command("disasm")(disasm.disasm)
 app.command("report")(report.report)
 app.add_typer(chips.app, name="chips")
+app.command("synth")(synth.synth)
 app.command("bench", context_settings=bench.SETTINGS)(bench.bench)
 app.command("demo", context_settings=demo.SETTINGS)(demo.demo)
 

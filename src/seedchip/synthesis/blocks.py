@@ -5,29 +5,30 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 
 BLOCKS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("array", ("matrix.array", "matrix.array.*")),
-    ("matrix control", ("matrix", "matrix.*")),
-    ("vector lanes", ("vector.execute.lane_*",)),
-    ("vector combine", ("vector.combine", "vector.combine.*", "vector.fold", "vector.fold.*")),
-    ("vector reader", ("vector.reader", "vector.reader.*")),
-    ("vector control", ("vector", "vector.*")),
-    ("DMA", ("load", "load.*", "store", "store.*", "gather", "gather.*")),
-    ("sequencer", ("fetch", "fetch.*", "dispatch", "dispatch.*", "issue", "issue.*", "*_queue")),
-    ("scratchpad glue", ("scratchpad", "scratchpad.*")),
-    ("other memories' glue", ("parameter", "parameter.*", "accumulator", "accumulator.*")),
-    ("counters", ("counters", "counters.*", "*_counters", "*_counters.*")),
-    ("host registers", ("registers", "registers.*", "host", "host.*", "run_control", "run_control.*")),
-    ("AXI", ("axi*", "memory", "memory.*", "bridge", "bridge.*")),
+    ("array", ("core.matrix.array",)),
+    ("matrix control", ("core.matrix",)),
+    ("vector lanes", ("core.vector.execute.lane_*",)),
+    ("vector combine", ("core.vector.combine",)),
+    ("vector reader", ("core.vector.reader",)),
+    ("vector control", ("core.vector",)),
+    ("DMA", ("core.load", "core.store")),
+    ("sequencer", ("core.fetch", "core.dispatch", "core.issue", "core.*_queue")),
+    ("scratchpad glue", ("core.scratchpad",)),
+    ("other memories' glue", ("core.parameter", "core.accumulator")),
+    ("counters", ("core.*_counter",)),
+    ("host registers", ("registers", "control")),
+    ("AXI", ("memory",)),
 )
-"""A block and the patterns of the paths of its instances, seen from the core; the first that fits decides."""
+"""A block and the patterns of its instances' paths, what is inside them included; the first that fits decides."""
 REST = "top"
 
 
 def block_of(path: tuple[str, ...]) -> str:
-    """The block of the instance at ``path``, a path from the top."""
-    inside = path[1:] if path[:1] == ("core",) else path
-    dotted = ".".join(inside)
-    return next((name for name, patterns in BLOCKS if any(fnmatchcase(dotted, p) for p in patterns)), REST)
+    """The block of the instance at ``path``, names from the chip inwards."""
+    beginnings = [".".join(path[:length]) for length in range(1, len(path) + 1)]
+    return next((name for name, patterns in BLOCKS
+                 if any(fnmatchcase(beginning, p) and beginning.count(".") == p.count(".")
+                        for beginning in beginnings for p in patterns)), REST)
 
 
 def block_names() -> tuple[str, ...]:

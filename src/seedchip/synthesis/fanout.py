@@ -56,15 +56,15 @@ def _sinks(netlist: Netlist, module: Module,
     return found
 
 
-def clock_bits(netlist: Netlist, module: Module) -> set[Bit]:
-    """Bits that clock a flip-flop or a macro of this module, or carry a port's clock."""
+def clock_bits(module: Module) -> set[Bit]:
+    """Bits that clock a flip-flop or a macro of this module, or enter a child of it under a clock's name."""
     return {bit for cell in module.cells.values() for pin, bit in cell.pins.items()
             if pin in ("CK", "CLK", "clk", "C", "WR_CLK") or pin.startswith("RD_CLK")}
 
 
 def _buffer_module(netlist: Netlist, module: Module, buffer: LibraryCell,
                    known: tuple[dict[str, frozenset[str]], dict[str, dict[str, int]]]) -> int:
-    clocks = clock_bits(netlist, module)
+    clocks = clock_bits(module)
     count = 0
     for bit, sinks in _sinks(netlist, module, known).items():
         if bit in clocks:
@@ -92,7 +92,7 @@ def _one_level(module: Module, buffer: LibraryCell, place: tuple[Bit, int],
     for i, group in enumerate(groups):
         name, driven = f"fanout_{bit}_{first + i}", module.new_bit()
         module.cells[name] = Cell(buffer.name, {buffer.inputs[0]: bit, buffer.outputs[0]: driven})
-        for owner, pin in group:
-            (module.outputs if not owner else module.cells[owner].pins)[pin] = driven
+        for owner, port in group:
+            (module.outputs if not owner else module.cells[owner].pins)[port] = driven
         level.append(((name, buffer.inputs[0]), 1))
     return level, len(groups)

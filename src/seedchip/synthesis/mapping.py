@@ -62,6 +62,7 @@ def map_verilog(request: MappingRequest, log: Path, say: Callable[[str], None]) 
                     say(line[2:].strip())
                 else:
                     complaints.append(line)
+            process.wait()
         finally:
             process.kill()
             process.wait()
@@ -103,7 +104,7 @@ def _keep_memories(libyosys: Any, design: Any) -> None:
     for module in list(design.modules_.values()):
         for cell in list(module.cells_.values()):
             macro = _macro_of(cell)
-            if macro is None or macro.bits < REGISTER_FILE_BITS and not macro.is_sram:
+            if macro is None or (macro.bits < REGISTER_FILE_BITS and not macro.is_sram):
                 continue
             signals = {name.str(): signal for name, signal in cell.connections_.items()}
             for name in [n.str() for n in cell.parameters]:

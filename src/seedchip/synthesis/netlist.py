@@ -52,6 +52,17 @@ class Instance:
     module: Module
 
 
+def register_signal(module: Module, cell: str) -> str:
+    """The source's signal that the flip-flop ``cell`` of ``module`` holds; the cell's own name when it has lost it."""
+    bits = [module.cells[cell].pins.get(pin) for pin in ("Q", "QN")]
+    for bit in bits:
+        if bit in module.names:
+            return module.names[bit]
+    behind = (pin for other in module.cells.values() if len(other.pins) == 2 for pin in other.pins.values()
+              if any(b is not None and b in other.pins.values() for b in bits))
+    return next((module.names[bit] for bit in behind if bit in module.names), cell)
+
+
 @dataclass
 class Netlist:
     """All modules, by name. ``registers`` are the kinds of cells that are flip-flops."""
@@ -72,16 +83,15 @@ class Netlist:
             waiting += [Instance((*found.path, name), self.modules[cell.kind])
                         for name, cell in found.module.cells.items() if cell.kind in self.modules]
 
-    @cached_property
     def leaf_counts(self) -> dict[str, Counter[str]]:
         """For every module, how many cells of each kind that is no module stand in it, children left out."""
         return {name: Counter(c.kind for c in module.cells.values() if c.kind not in self.modules)
                 for name, module in self.modules.items()}
 
-    @property
+    @cached_property
     def macros(self) -> dict[str, Macro]:
         """The macros used, by the name of their cells."""
-        kinds = {kind for counts in self.leaf_counts.values() for kind in counts}
+        kinds = {cell.kind for module in self.modules.values() for cell in module.cells.values()}
         return {kind: macro for kind in sorted(kinds) if (macro := macro_named(kind)) is not None}
 
 

@@ -19,6 +19,9 @@ MACRO_TIMING = "0.0"
 """Access and set-up time of the macros: unknown before a process is chosen, so a path begins and ends at them at 0."""
 
 
+_THRESHOLDS = {"input": 50, "output": 50, "slew_lower": 30, "slew_upper": 70}
+
+
 class Names:
     """Regular names for the modules and the cells of one netlist."""
 
@@ -44,7 +47,7 @@ def write_verilog(netlist: Netlist, names: Names, to: TextIO) -> None:
 
 
 def _module_lines(netlist: Netlist, names: Names, name: str, module: Module) -> Iterator[str]:
-    ports = {**{p: "input" for p in module.inputs}, **{p: "output" for p in module.outputs}}
+    ports = {**dict.fromkeys(module.inputs, "input"), **dict.fromkeys(module.outputs, "output")}
     yield f"module {names.modules[name]} ({', '.join(map(port_name, ports))});\n"
     yield from (f"  {direction} {port_name(p)};\n" for p, direction in ports.items())
     cell_names = names.cells[name]
@@ -73,14 +76,13 @@ def _module_lines(netlist: Netlist, names: Names, name: str, module: Module) -> 
 
 
 def macro_liberty(macros: dict[str, Macro], pins: dict[str, dict[str, str]], unit_ns: float) -> str:
-    """A Liberty library of the macros with no delay; ``pins`` gives for each macro the direction of each scalar pin."""
+    """A Liberty library of the macros with no delay; ``pins`` gives for each macro the direction of each scalar pin,
+    ``unit_ns`` the unit of time of the library beside it."""
     unit = "1ns" if unit_ns == 1.0 else "1ps"
-    lines = ["library (macros) {", "  delay_model : table_lookup;", f'  time_unit : "{unit}";', '  voltage_unit : "1V";',
-             '  current_unit : "1mA";', "  capacitive_load_unit (1, ff);", "  nom_voltage : 1.1;",
-             *("  " + line for line in ("input_threshold_pct_rise : 50;", "input_threshold_pct_fall : 50;",
-                                        "output_threshold_pct_rise : 50;", "output_threshold_pct_fall : 50;",
-                                        "slew_lower_threshold_pct_rise : 30;", "slew_lower_threshold_pct_fall : 30;",
-                                        "slew_upper_threshold_pct_rise : 70;", "slew_upper_threshold_pct_fall : 70;"))]
+    lines = ["library (macros) {", "  delay_model : table_lookup;", f'  time_unit : "{unit}";',
+             '  voltage_unit : "1V";', '  current_unit : "1mA";', "  capacitive_load_unit (1, ff);",
+             "  nom_voltage : 1.1;", *(f"  {key}_threshold_pct_{edge} : {percent};" for edge in ("rise", "fall")
+                                       for key, percent in _THRESHOLDS.items())]
     for name, macro in macros.items():
         lines += _macro_cell(name, macro, pins[name])
     return "\n".join([*lines, "}", ""])
@@ -95,8 +97,8 @@ def _macro_cell(name: str, macro: Macro, pins: dict[str, str]) -> Iterator[str]:
         if direction == "output":
             related = clock if macro.clocked else " ".join(_addresses_of(pin, macro, pins))
             kind = "rising_edge" if macro.clocked else "combinational"
-            yield (f'    pin ({safe}) {{ direction : output; timing () {{ related_pin : "{related}"; timing_type : {kind};'
-                   f" timing_sense : non_unate; cell_rise {zero} cell_fall {zero}"
+            yield (f'    pin ({safe}) {{ direction : output; timing () {{ related_pin : "{related}";'
+                   f" timing_type : {kind}; timing_sense : non_unate; cell_rise {zero} cell_fall {zero}"
                    f" rise_transition {zero} fall_transition {zero} }} }}")
         elif pin == clock or "CLK" in pin:
             yield f"    pin ({safe}) {{ direction : input; capacitance : 1; clock : {str(pin == clock).lower()}; }}"

@@ -14,26 +14,27 @@ from pathlib import Path
 
 from seedchip.synthesis.blocks import block_of
 from seedchip.synthesis.mapping import SynthesisError
-from seedchip.synthesis.netlist import Instance, Module, Netlist
+from seedchip.synthesis.netlist import Instance, Netlist, register_signal
 from seedchip.synthesis.structural import Names, macro_liberty, port_name, write_verilog
 
+PERIOD_NS = 1000.0
+"""Of the timer's clock: long, so that the slack tells every path's length."""
 _STAGE = re.compile(r"^\s*(-?\d+\.\d+)\s+-?\d+\.\d+ [\^v] (\S+)/\S+ \((\S+)\)")
 _END = re.compile(r"^\s*(-?\d+\.\d+)\s+slack")
-_ARRIVAL = re.compile(r"^\s*(-?\d+\.\d+)\s+data arrival time")
 _POINT = re.compile(r"^(Startpoint|Endpoint): (\S+)")
 
 
 @dataclass(frozen=True)
 class LongestPath:
-    """A longest path: registers at both ends, the least period that it allows, and where its time is spent."""
+    """A longest path: registers at both ends, gates between them, the least period that it allows (None where only
+    gates were counted), and the nanoseconds spent in each instance that it goes through."""
 
     block: str
     start: str
     end: str
-    period_ns: float
     gates: int
-    parts: tuple[tuple[str, float], ...]
-    """instances that the path goes through, with the nanoseconds spent in each"""
+    period_ns: float | None = None
+    parts: tuple[tuple[str, float], ...] = ()
 
 
 def find_timer() -> str | None:
@@ -50,14 +51,14 @@ def longest_paths(netlist: Netlist, libraries: Sequence[Path], unit_ns: float, f
     macros.write_text(macro_liberty(netlist.macros, _macro_pins(netlist), unit_ns), "utf-8")
     endpoints = _endpoints(netlist, names)
     script = folder / "timing.tcl"
-    period = 1000.0 / unit_ns
+    period = PERIOD_NS / unit_ns
     script.write_text("\n".join(_script(netlist, [*libraries, macros], endpoints, (folder, period))), "utf-8")
     text = _run(script)
     sections = re.split(r"^=== (.*) ===$", text, flags=re.MULTILINE)
-    pretty = _pretty_names(netlist, names)
+    source = SourceNames(netlist, names)
     found = {}
     for block, report in zip(sections[1::2], sections[2::2], strict=True):
-        path = _parse(block, report, period, pretty)
+        path = _parse(block, report, (period, unit_ns), source)
         if path is not None:
             found[block] = path
     return found
@@ -69,7 +70,7 @@ def _script(netlist: Netlist, libraries: Sequence[Path], endpoints: Mapping[str,
     yield from (f"read_liberty {{{path}}}" for path in libraries)
     yield f"read_verilog {{{folder / 'netlist.v'}}}"
     yield f"link_design {netlist.top}"
-    clock = next(p for p in netlist.modules[netlist.top].inputs if p in ("clk", "aclk", "clock"))
+    clock = next(p for p in netlist.modules[netlist.top].inputs if p == "clk")
     yield f"create_clock -name clock -period {period} [get_ports {port_name(clock)}]"
     for block, pins in endpoints.items():
         yield f'puts "=== {block} ==="'
@@ -128,42 +129,47 @@ def _placed(netlist: Netlist, names: Names) -> Iterator[tuple[Instance, str]]:
         yield instance, path
 
 
-def _pretty_names(netlist: Netlist, names: Names) -> dict[str, str]:
-    """From the timer's name of a register, macro or module to the source's."""
-    pretty = {}
-    for instance, path in _placed(netlist, names):
-        dotted = ".".join(instance.path)
-        pretty[path.rstrip("/")] = dotted or netlist.top
-        for name, cell in instance.module.cells.items():
-            if netlist.is_register(cell.kind) or cell.kind in netlist.macros:
-                signal = name if cell.kind in netlist.macros else register_signal(instance.module, name)
-                pretty[path + names.cells[instance.module.name][name]] = f"{dotted}.{signal}".lstrip(".")
-    return pretty
+class SourceNames:
+    """From the timer's names of registers, macros and modules to the source's."""
+
+    def __init__(self, netlist: Netlist, names: Names) -> None:
+        self._netlist, self._names = netlist, names
+        self._instances = {path.rstrip("/"): instance for instance, path in _placed(netlist, names)}
+
+    def instance(self, timer_name: str) -> str:
+        """The path of the module instance."""
+        found = self._instances.get(timer_name)
+        return timer_name if found is None else ".".join(found.path) or self._netlist.top
+
+    def register(self, timer_name: str) -> str:
+        """The path of the signal that a flip-flop holds, or of a macro."""
+        owner, _, cell_name = timer_name.rpartition("/")
+        instance = self._instances.get(owner)
+        if instance is None:
+            return timer_name
+        cells = {short: cell for cell, short in self._names.cells[instance.module.name].items()}
+        cell = cells.get(cell_name)
+        return timer_name if cell is None else point_name(self._netlist, instance, cell)
 
 
-def register_signal(module: Module, cell: str) -> str:
-    """The source's signal that the flip-flop ``cell`` holds."""
-    pins = module.cells[cell].pins
-    for pin in ("Q", "QN"):
-        bit = pins.get(pin)
-        if bit is not None and bit in module.names:
-            return module.names[bit]
-        inverted = next((c.pins.get(out) for c in module.cells.values() if bit is not None and bit in c.pins.values()
-                         and len(c.pins) == 2 for out in ("ZN", "Z", "Y") if c.pins.get(out) in module.names), None)
-        if inverted is not None:
-            return module.names[inverted]
-    return cell
+def point_name(netlist: Netlist, instance: Instance, cell: str) -> str:
+    """The path of a register's signal or of a macro, for readers."""
+    kind = instance.module.cells[cell].kind
+    signal = register_signal(instance.module, cell) if netlist.is_register(kind) else cell
+    return ".".join((*instance.path, signal)).replace("\\", "")
 
 
-def _parse(block: str, report: str, period: float, pretty: Mapping[str, str]) -> LongestPath | None:
-    points = {kind: pretty.get(name, name) for line in report.splitlines() for kind, name in _POINT.findall(line)}
+def _parse(block: str, report: str, clock: tuple[float, float], source: SourceNames) -> LongestPath | None:
+    period, unit_ns = clock
+    points = {kind: source.register(name) for line in report.splitlines() for kind, name in _POINT.findall(line)}
     slack = next((float(m.group(1)) for line in report.splitlines() if (m := _END.match(line))), None)
     if slack is None or len(points) < 2:
         return None
     stages = [(float(m.group(1)), m.group(2)) for line in report.splitlines() if (m := _STAGE.match(line))]
     parts: dict[str, float] = {}
     for delay, instance in stages:
-        owner = pretty.get(instance.rpartition("/")[0], "")
-        parts[owner] = parts.get(owner, 0.0) + delay
-    return LongestPath(block, points["Startpoint"], points["Endpoint"], round(period - slack, 4), len(stages),
-                 tuple((part, round(ns, 3)) for part, ns in parts.items() if ns > 0))
+        owner = source.instance(instance.rpartition("/")[0])
+        parts[owner] = parts.get(owner, 0.0) + delay * unit_ns
+    gates = len({instance for _, instance in stages}) - 2
+    return LongestPath(block, points["Startpoint"], points["Endpoint"], gates, round((period - slack) * unit_ns, 4),
+                       tuple((part, round(ns, 3)) for part, ns in parts.items() if ns > 0))

@@ -10,6 +10,8 @@ from seedchip.bench.rows.counted import COUNTED
 from seedchip.bench.rows.determinism import DETERMINISM
 from seedchip.bench.rows.nvdla import NVDLA
 from seedchip.bench.rows.speed import COMPILE, SIMULATOR
+from seedchip.bench.rows.synthesis import SYNTHESIS
 
 ROWS: dict[str, Row] = {row.name: row for row in
-                        (NODE_TESTS, NVDLA, *COUNTED, ACCURACY, SIMULATOR, COMPILE, DETERMINISM, BINARY32)}
+                        (NODE_TESTS, NVDLA, *COUNTED, ACCURACY, SIMULATOR, COMPILE, DETERMINISM, BINARY32,
+                         SYNTHESIS)}
