@@ -51,6 +51,6 @@ def test_every_target_that_is_named_in_the_help_exists():
     environment = {k: v for k, v in os.environ.items() if k != "MAKEFLAGS"}
     text = subprocess.run(["make", "-s", "help"], cwd=ROOT, capture_output=True, text=True, check=True, env=environment)
     targets = [line.split()[1] for line in text.stdout.splitlines()]
-    assert targets == ["demo", "test", "test-torch", "lint", "bench", "soak", "docs", "clean"]
+    assert targets == ["demo", "test", "test-torch", "lint", "bench", "synthesis", "soak", "docs", "clean"]
     for target in targets:
         subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, check=True, env=environment)

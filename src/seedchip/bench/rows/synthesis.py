@@ -25,8 +25,8 @@ def _figure(result: Synthesis) -> str:
 def _measure(progress: Progress) -> Measurement:
     results = []
     for name in PRESETS:
-        results.append(synthesize(load(name), SynthesisOptions(find_library()),
-                                  lambda text, name=name: progress(f"{name}: {text}")))
+        progress(f"{name}: synthesis")
+        results.append(synthesize(load(name), SynthesisOptions(find_library()), progress))
     values = {r.chip: {k: v for k, v in r.to_json().items() if k in ("total", "memory_bits")} for r in results}
     details = [Detail(f"`{r.chip}` after synthesis", COLUMNS, [block_cells(b) for b in (*r.blocks, r.total)])
                for r in results]
@@ -35,5 +35,5 @@ def _measure(progress: Progress) -> Measurement:
                        conditions + "; before layout, an estimate", values, details)
 
 
-SYNTHESIS = Row("synthesis", "cells, area and longest path of the chip", "stated for `nano` and `micro`, block by block",
+SYNTHESIS = Row("synthesis", "cells, area and longest path of the chip", "stated for `nano` and `micro`, by block",
                 "NVDLA, its primer, with memories in 16 nm: 64 MACs 0.55 mm2, 256 MACs 1.0 mm2", _measure)
