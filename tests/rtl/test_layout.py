@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 from amaranth.hdl import Const
-from chips import NANO, TINY
+from chips import NANO
 
 from seedchip.isa import Instruction, encode, layout
 from seedchip.rtl.layout import instruction_layout
@@ -37,17 +37,10 @@ def with_section(section: str, **changes: int):
 @pytest.mark.parametrize("section, changes, sentence", [
     ("memory", {"channels": 2}, "the hardware moves one granule a cycle: memory.channels x "
                                 "memory.channel_bytes_per_cycle must be memory.granule_bytes = 8, not 16"),
-    ("memory", {"latency_cycles": 3}, "memory.latency_cycles must be at least 4, not 3"),
-    ("matrix", {"pipeline_cycles": 4}, "matrix.pipeline_cycles must be at least 5, not 4"),
-    ("vector", {"pipeline_cycles": 14}, "vector.pipeline_cycles must be at least 15, not 14"),
+    ("scratchpad", {"bytes": 1 << 24}, "scratchpad.bytes must be at most 8388608, not 16777216"),
     ("scratchpad", {"bytes": 3 * 4096, "banks": 2}, "a scratchpad bank must be a power of two long, not 6144 bytes"),
 ])
 def test_a_chip_that_cannot_be_built_is_refused(section, changes, sentence):
     with pytest.raises(SpecError) as error:
         check_slice(with_section(section, **changes))
     assert str(error.value) == sentence
-
-
-def test_the_shortest_pipelines_can_be_built():
-    assert (TINY.matrix.pipeline_cycles, TINY.vector.pipeline_cycles, TINY.memory.latency_cycles) == (5, 15, 7)
-    check_slice(TINY)

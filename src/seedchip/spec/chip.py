@@ -32,8 +32,8 @@ class Matrix:
 
     rows: int = rule("array rows: the inner products' slice", low=4, high=256, power_of_two=True)
     columns: int = rule("array columns: output channels at a time", low=4, high=256, power_of_two=True)
-    pipeline_cycles: int = rule("registers from the address phase to the accumulator write, without the array's own",
-                                low=1, high=64)
+    pipeline_cycles: int = rule("registers from the address phase to the accumulator write, without the array's own: "
+                                "at least two for the address, two of the scratchpad, one for the sum", low=5, high=64)
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,9 @@ class Vector:
     """Binary32 lanes with a micro-program per instruction."""
 
     lanes: int = rule("elements a cycle", low=4, high=64, power_of_two=True)
-    pipeline_cycles: int = rule("from the last slot of a micro-program to the write of its result", low=1, high=128)
+    pipeline_cycles: int = rule("from the last slot of a micro-program to the write of its result: at least two of the "
+                                "scratchpad, two to convert, one to read registers, two to multiply, three to add, one "
+                                "to clamp, two to convert, two to write", low=15, high=128)
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,8 @@ class Memory:
     channel_bytes_per_cycle: int = rule("bytes a cycle and channel", low=1, high=4096)
     granule_bytes: int = rule("smallest access; a run of bytes costs every granule that it touches", low=1, high=4096,
                               power_of_two=True)
-    latency_cycles: int = rule("from a transfer's last beat to its completion", low=1, high=100_000)
+    latency_cycles: int = rule("from a transfer's last beat to its completion, of which three are the core's own",
+                               low=4, high=100_000)
 
     @property
     def bytes_per_cycle(self) -> int:
