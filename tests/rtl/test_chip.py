@@ -3,11 +3,9 @@
 import numpy as np
 import pytest
 from chips import TINY
+from products import PRODUCT, exact, product_memory, random_x, run_product
 
-from seedchip.compiler import compile_graph
 from seedchip.conformance.random_programs import random_case
-from seedchip.graph.ir import Graph, Node, TensorType
-from seedchip.graph.ops import MatMul
 from seedchip.isa import WORD_BYTES, Halt, Load, Store, encode_program
 from seedchip.rtl.simulation.chip_bench import CLEAR, DONE, FAULT, QUIET, RUNNING, AccessRefused, ChipBench
 from seedchip.rtl.simulation.counts import expected_counts
@@ -17,32 +15,6 @@ from seedchip.simulator.driver import read_output, write_input
 from seedchip.simulator.timing import simulate
 
 LATE = [Stalls(1, 0.5, 0.5, 100), Stalls(2, 0.0, 0.9, 1), Stalls(3, 0.9, 0.0, 20), Stalls(4, 0.1, 0.1, 2000)]
-RNG = np.random.default_rng(0)
-WEIGHTS = RNG.integers(-128, 128, (24, 20), dtype=np.int8)
-PRODUCT = compile_graph(Graph("product", ("x",), {"y": "y"}, {"w": WEIGHTS}, (Node(MatMul(), ("x", "w"), "y"),), {
-    "x": TensorType((9, 24), "int8"), "w": TensorType((24, 20), "int8"), "y": TensorType((9, 20), "int32")}), TINY)
-
-
-def product_memory(x: np.ndarray) -> np.ndarray:
-    """What the driver would put into memory for the compiled product."""
-    memory = np.zeros(-(-PRODUCT.memory_bytes // 4096) * 4096, np.uint8)
-    for segment in PRODUCT.segments:
-        memory[segment.address:segment.address + len(segment.data)] = segment.data
-    memory[PRODUCT.code_address:PRODUCT.code_address + len(PRODUCT.code)] = np.frombuffer(PRODUCT.code, np.uint8)
-    write_input(memory, PRODUCT.inputs[0], x)
-    return memory
-
-
-def run_product(chip: ChipBench) -> int:
-    return chip.run(PRODUCT.code_address, len(PRODUCT.code) // WORD_BYTES, 1_000_000)
-
-
-def random_x(seed: int) -> np.ndarray:
-    return np.random.default_rng(seed).integers(-128, 128, (9, 24), dtype=np.int8)
-
-
-def exact(x: np.ndarray) -> np.ndarray:
-    return x.astype(np.int32) @ WEIGHTS.astype(np.int32)
 
 
 def place(code: bytes) -> np.ndarray:

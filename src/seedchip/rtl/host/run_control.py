@@ -28,7 +28,8 @@ class State(IntEnum):
 class RunControl(wiring.Component):
     """Takes the host's ``start`` and ``clear``, and brings the core to its first cycle and to a stop.
 
-    ``stop`` asks the memory's side to end its traffic, which it has done with ``stopped`` and ``quiet``.
+    ``stop`` asks the memory's side to end its traffic, which it has done with ``stopped`` and ``quiet``; a fault asks
+    for it too.
     ``ended_well`` and ``ended_badly`` are strobes.
     """
 
@@ -56,7 +57,7 @@ class RunControl(wiring.Component):
         m.d.comb += [
             self.running.eq((state == State.RUNNING) | (state == State.RESET) | (state == State.STOPPING)),
             self.done.eq(state == State.ENDED), self.fault.eq(self.done & self.core_fault),
-            self.stop.eq((state == State.EMPTY) | (state == State.STOPPING)),
+            self.stop.eq((state == State.EMPTY) | (state == State.STOPPING) | self.fault),
         ]
         with m.Switch(state):
             with m.Case(State.RUNNING), m.If(self.core_done):
