@@ -49,7 +49,9 @@ class Bench:
 
 def test_a_stretch_of_reads_is_one_burst_and_needs_no_ready_after_the_first():
     async def test(b: Bench) -> None:
+        assert b.get("quiet") == (1,)
         b.set(page=0x80000, read_valid=1, read_granule=0x1005, read_more=2, read_tag=1)
+        assert b.get("quiet") == (0,)
         await b.tick()
         assert b.get("arvalid", "read_ready") == (1, 0)
         b.set(arready=1)

@@ -1,12 +1,15 @@
 """The whole chip: programs run through its registers alone, with memory behind AXI4."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from chips import TINY
 from products import PRODUCT, exact, product_memory, random_x, run_product
 
 from seedchip.conformance.random_programs import random_case
-from seedchip.isa import WORD_BYTES, Halt, Load, Store, encode_program
+from seedchip.isa import WORD_BYTES, Engine, Halt, Load, Store, encode_program
+from seedchip.rtl.sequencer.faults import NO_ENGINE, Fault
 from seedchip.rtl.simulation.chip_bench import CLEAR, DONE, FAULT, QUIET, RUNNING, AccessRefused, ChipBench
 from seedchip.rtl.simulation.counts import expected_counts
 from seedchip.rtl.simulation.lockstep import Trial, simulate_values
@@ -156,3 +159,23 @@ def test_a_running_program_is_not_changed_under_its_feet():
         assert chip.read("CYCLES") == simulate(PRODUCT.instructions, TINY).cycles
         chip.write("INTERRUPT_STATUS", 0b01)
         assert not chip.wait(10)
+        ended = chip.traffic().read_bursts
+        chip.write("PROGRAM_WORDS", 100)  # the host prepares another run: the ended one does not see it
+        assert not chip.wait(100)
+        assert (chip.traffic().read_bursts, chip.read("STATUS"), chip.read("FAULT")) == (ended, DONE | QUIET, 0)
+
+
+def test_what_stopped_a_program_is_told_to_the_host():
+    """The second load ends one byte beyond the memory that the host gave."""
+    load = Load(run_bytes=16, memory_address=2032, write_banks=1)
+    code = encode_program([load, dataclasses.replace(load, memory_address=2033), Halt()])
+    with ChipBench(TINY, place(code)) as chip:
+        assert chip.read("MEMORY_LIMIT") == TINY.memory.bytes
+        chip.write("MEMORY_LIMIT", 2048)
+        with pytest.raises(HardwareFault, match=r"^the chip stopped at cycle \d+ with fault memory$"):
+            chip.run(0, 3, 10_000)
+        assert (chip.read("FAULT"), chip.read("FAULT_ENGINE"), chip.read("FAULT_INSTRUCTION")) == (
+            1 << Fault.MEMORY, Engine.LOAD, 2)
+        chip.write("MEMORY_LIMIT", 2052)
+        chip.run(0, 3, 10_000)
+        assert (chip.read("FAULT"), chip.read("FAULT_ENGINE")) == (0, NO_ENGINE)

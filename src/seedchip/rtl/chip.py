@@ -70,7 +70,7 @@ class Chip(wiring.Component):
                        memory: AxiMemory) -> None:
         """What the host can read, and the interrupt."""
         m.d.comb += [
-            registers.locked.eq(control.running),
+            registers.locked.eq(control.running | ~memory.quiet),
             registers.status_running.eq(control.running), registers.status_done.eq(control.done),
             registers.status_fault.eq(control.fault), registers.status_quiet.eq(memory.quiet),
             registers.interrupt_status_done.eq(control.ended_well),

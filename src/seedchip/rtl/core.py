@@ -36,7 +36,8 @@ GRANULES = data.StructLayout(dict.fromkeys(("read", "fetched", "written"), COUNT
 
 class Core(wiring.Component):
     """Runs the program at ``program_address`` from the first cycle after reset: cycle 0. Its place and length, and how
-    many bytes of memory it may touch (``memory_limit``, at most the chip's), are given before reset ends.
+    many bytes of memory it may touch (``memory_limit``, at most the chip's), are given before reset ends and stay until
+    ``done``.
 
     ``done`` comes with the run's ``cycles``, or with ``fault`` (bits of `Fault`), ``fault_engine`` and
     ``fault_instruction`` (`FaultRegister`): nothing more starts then and on-chip memories stay as they are, while
@@ -146,8 +147,11 @@ class Core(wiring.Component):
         address, words = Signal(MEMORY_ADDRESS_BITS, reset_less=True), Signal(PROGRAM_WORD_BITS, reset_less=True)
         limit, most = Signal(MEMORY_ADDRESS_BITS + 1, reset_less=True), self._spec.memory.bytes
         given = self.memory_limit & -self._spec.memory.granule_bytes
-        m.d.sync += [address.eq(self.program_address), words.eq(self.program_words),
-                     limit.eq(Mux(given > most, most, given))]
+        done = Signal()  # from then on the host may prepare the next run
+        m.d.sync += done.eq(self.done)
+        with m.If(~done):
+            m.d.sync += [address.eq(self.program_address), words.eq(self.program_words),
+                         limit.eq(Mux(given > most, most, given))]
         m.d.comb += [
             fetch.program_address.eq(address), fetch.program_words.eq(words), dispatch.exhausted.eq(fetch.exhausted),
             *(unit.memory_limit.eq(limit) for unit in (fetch, engines[Engine.LOAD], engines[Engine.STORE])),

@@ -28,7 +28,7 @@ class AxiMemory(wiring.Component):
 
     ``stop`` ends the traffic without breaking a handshake: no burst is begun any more, a write burst that is under way
     is filled up with bytes that are not written. From ``stopped`` on the core may be reset; ``quiet`` says that
-    everything has been answered.
+    nothing is asked for and everything has been answered.
     """
 
     def __init__(self, spec: ChipSpec) -> None:
@@ -60,7 +60,8 @@ class AxiMemory(wiring.Component):
         writes, in_burst = self._write(m, stopped)
         kept_waiting = (bus.read_valid & ~bus.read_ready) | (bus.write_valid & ~bus.write_ready)
         m.d.sync += stopped.eq(self.stop & (stopped | ~kept_waiting))
-        m.d.comb += [self.stopped.eq(stopped), self.quiet.eq((reads == 0) & (writes == 0) & ~in_burst)]
+        m.d.comb += [self.stopped.eq(stopped), self.quiet.eq(
+            (reads == 0) & (writes == 0) & ~in_burst & (stopped | ~(bus.read_valid | bus.write_valid)))]
         return m
 
     def _address(self, granule: Value) -> Value:

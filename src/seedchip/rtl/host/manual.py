@@ -21,7 +21,7 @@ _INTRODUCTION = """\
 The host talks to the chip over AXI4-Lite with 32 bits of data. A register of 64 bits is two words, the low one first:
 reading the low word of a counter keeps its high one for the next read, so that the two belong together. An access to an
 address without a register, a write to a register that can only be read, and a write to one that describes the program
-while a run is under way is answered with SLVERR and changes nothing. Byte strobes are honoured.
+while a run or a transfer is under way is answered with SLVERR and changes nothing. Byte strobes are honoured.
 
 A run: write `PROGRAM_ADDRESS`, `PROGRAM_WORDS`, `MEMORY_LIMIT` and `MEMORY_BASE`, write `CONTROL.start`, wait for
 `STATUS.done` or for the interrupt, read `STATUS.fault` and the counters. The next run needs no reset.

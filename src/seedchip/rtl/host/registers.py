@@ -60,7 +60,7 @@ class Field:
 class Register:
     """``count`` equal registers of ``width`` bits (32 or 64) from byte ``offset`` on, one behind the other.
 
-    Writing one that is ``locked`` is refused while a run is under way.
+    Writing one that is ``locked`` is refused while a run or a transfer is under way.
     """
 
     name: str
