@@ -2,7 +2,8 @@
 //
 // Granule reads are answered REPLY cycles after their request, a store's last granule is acknowledged ACKNOWLEDGE cycles
 // after it came. Both follow from memory.latency_cycles; see seedchip.rtl.simulation.verilator. With Stalls memory is not
-// always ready and answers after random times.
+// always ready and answers after random times. All inputs go through registers (seedchip.rtl.simulation.clocked_inputs):
+// they are set before the edge that begins their cycle.
 #include "Vcore.h"
 #include "verilated.h"
 
@@ -86,17 +87,25 @@ uint64_t due(Bench& b, uint64_t delay, uint64_t before) {
 // Ports of up to 64 bits are integers, wider ones arrays of words: both are little-endian bytes.
 template <typename Port> uint8_t* bytes_of(Port& port) { return reinterpret_cast<uint8_t*>(&port); }
 
+// To the next cycle: its inputs have been set, its outputs can be read afterwards.
 void step(Bench& b) {
     b.core.clk = 1;
     b.core.eval();
     b.core.clk = 0;
+    b.core.eval();
+}
+
+void draw_ready(Bench& b) {
+    if (!b.late) return;
+    b.core.MEMORY(read_ready) = b.random() % 256 >= b.stalls.read_wait;
+    b.core.MEMORY(write_ready) = b.random() % 256 >= b.stalls.write_wait;
 }
 
 }  // namespace
 
 extern "C" {
 
-// A core at the end of its reset, about to run the program at `program_address` in `memory_limit` bytes of memory.
+// A core in the first cycle after its reset, running the program at `program_address` in `memory_limit` bytes of memory.
 // `stalls` is null for the memory of the timing rules.
 Bench* bench_new(uint64_t program_address, uint32_t program_words, uint64_t memory_limit, const Stalls* stalls) {
     Bench* b = new Bench;
@@ -116,12 +125,10 @@ Bench* bench_new(uint64_t program_address, uint32_t program_words, uint64_t memo
     core.MEMORY(write_ready) = 1;
     core.clk = 0;
     core.eval();
-    for (int i = 0; i < 3; i++) {
-        step(*b);
-        core.eval();
-    }
+    for (int i = 0; i < 4; i++) step(*b);
     core.rst = 0;
-    core.eval();
+    draw_ready(*b);
+    step(*b);
     return b;
 }
 
@@ -136,11 +143,6 @@ uint64_t bench_run(Bench* b, uint8_t* memory, uint64_t memory_bytes, uint64_t li
     Vcore& core = b->core;
     uint64_t fault = b->fault, events = b->events;
     while (b->cycle < limit) {
-        if (b->late) {
-            core.MEMORY(read_ready) = b->random() % 256 >= b->stalls.read_wait;
-            core.MEMORY(write_ready) = b->random() % 256 >= b->stalls.write_wait;
-        }
-        core.eval();
         uint32_t event = core.started | core.completed << 4 | core.dispatched << 8;
         if (event) {
             if (events < trace_size) trace[events] = b->cycle << 16 | event;
@@ -175,8 +177,8 @@ uint64_t bench_run(Bench* b, uint8_t* memory, uint64_t memory_bytes, uint64_t li
             }
         }
         if (fault) break;
-        step(*b);
         b->cycle++;
+        draw_ready(*b);
         bool replies = !b->replies.empty() && b->replies.front().due == b->cycle;
         core.MEMORY(reply_valid) = replies;
         if (replies) {
@@ -188,6 +190,7 @@ uint64_t bench_run(Bench* b, uint8_t* memory, uint64_t memory_bytes, uint64_t li
         bool acknowledged = !b->acknowledgements.empty() && b->acknowledgements.front() == b->cycle;
         core.MEMORY(write_done) = acknowledged;
         if (acknowledged) b->acknowledgements.pop_front();
+        step(*b);
     }
     b->fault = fault;
     b->events = events;
@@ -212,13 +215,12 @@ void bench_read(Bench* b, uint8_t* scratchpad, uint64_t num_lines, uint8_t* accu
     for (uint64_t i = 0; i < last + kDebugCycles; i++) {
         core.debug_address = i * LINE;
         core.debug_row = i;
-        core.eval();
+        step(*b);
         if (i >= kDebugCycles) {
             uint64_t place = i - kDebugCycles;
             if (place < num_lines) std::memcpy(scratchpad + place * LINE, bytes_of(core.debug_line), LINE);
             if (place < num_rows) std::memcpy(accumulator + place * ROW, bytes_of(core.debug_sums), ROW);
         }
-        step(*b);
     }
     std::memcpy(counts, bytes_of(core.counts), COUNTS);
     std::memcpy(counts + COUNTS, bytes_of(core.granules), GRANULES);

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from seedchip.rtl import hierarchy
 from seedchip.rtl.core import COUNTS, GRANULES, Core
+from seedchip.rtl.simulation.clocked_inputs import ClockedInputs
 from seedchip.rtl.simulation.compilation import Design, build_library, cache_folder, keep, key_of
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Top:
     harness: Path
 
 
-CORE = Top("core", Core, Path(__file__).with_name("harness.cpp"))
+CORE = Top("core", lambda spec: ClockedInputs(Core(spec)), Path(__file__).with_name("harness.cpp"))
 
 
 def convert(spec: ChipSpec, top: Top = CORE) -> str:
