@@ -11,7 +11,7 @@ from seedchip.rtl.binary32.format import (
     NAN,
     is_infinite,
     is_nan,
-    leading_zeros,
+    normalise,
     rounds_up,
     scale,
     shift_right_sticky,
@@ -49,7 +49,7 @@ class FloatAdd(wiring.Component):
         m.d.sync += [
             large.eq(Cat(Const(0, 3), significand(big))), subtract.eq(self.a[31] ^ self.b[31]),
             moved.eq(shift_right_sticky(m, Cat(Const(0, 3), significand(small)),
-                                        Mux(distance > 31, Const(31, 5), distance[:5]))),
+                                        Mux(distance > 31, Const(31, 5), distance[:5]), 31 - 3)),
             exponent[0].eq(scale(big)), sign[0].eq(big[31]), zero_sign.eq(self.a[31] & self.b[31]),
             special[0].eq(Cat(is_infinite(big), nan)),
         ]
@@ -64,16 +64,13 @@ class FloatAdd(wiring.Component):
         ]
 
         # Normalise (down by one, or up as far as the exponent allows) and round.
-        zeros, up_by = Signal(6), Signal(5)
-        normal, place = Signal(27), Signal(9)
-        m.d.comb += [
-            zeros.eq(leading_zeros(m, total[:27])),
-            up_by.eq(Mux(zeros < exponent[1], zeros, exponent[1] - 1)),
-        ]
+        normal, place, room = Signal(27), Signal(9), Signal(8)
+        m.d.comb += room.eq(exponent[1] - 1)
+        _, up_by = normalise(m, total[:27] | Const(1 << 26, 27) >> room)  # no further than there is room
         with m.If(total[27]):
             m.d.comb += [normal.eq(Cat(total[0] | total[1], total[2:])), place.eq(exponent[1])]
         with m.Elif(total != 0):
-            m.d.comb += [normal.eq(total << up_by), place.eq(exponent[1] - 1 - up_by)]
+            m.d.comb += [normal.eq(total[:27] << up_by), place.eq(room - up_by)]
         rounded = Signal(33)
         m.d.comb += rounded.eq((place << 23) + normal[3:] + rounds_up(normal, 3))
         result = Signal(32, reset_less=True)

@@ -6,7 +6,7 @@ from amaranth import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from seedchip.rtl.binary32.format import FLOAT, is_nan, leading_zeros, rounds_up, shift_right_sticky, significand
+from seedchip.rtl.binary32.format import FLOAT, is_nan, normalise, rounds_up, shift_right_sticky, significand
 
 CYCLES = 2
 
@@ -22,11 +22,12 @@ class IntegerToFloat(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        size, zeros = Signal(32), Signal(6)
+        size = Signal(32)
         normal, sign, empty = Signal(32, reset_less=True), Signal(reset_less=True), Signal(reset_less=True)
         exponent = Signal(8, reset_less=True)
-        m.d.comb += [size.eq(Mux(self.integer < 0, -self.integer, self.integer)), zeros.eq(leading_zeros(m, size))]
-        m.d.sync += [normal.eq(size << zeros[:5]), exponent.eq(127 + 31 - 1 - zeros), sign.eq(self.integer < 0),
+        m.d.comb += size.eq(Mux(self.integer < 0, -self.integer, self.integer))
+        moved, zeros = normalise(m, size)
+        m.d.sync += [normal.eq(moved), exponent.eq(127 + 31 - 1 - zeros), sign.eq(self.integer < 0),
                      empty.eq(size == 0)]
         number = Signal(32, reset_less=True)
         m.d.sync += number.eq(Cat(((exponent << 23) + normal[8:] + rounds_up(normal, 8))[:31], sign))
@@ -60,7 +61,7 @@ class FloatToInteger(wiring.Component):
         wide = Cat(Const(0, 9), significand(self.number))
         places = Mux(above > 32, Const(0, 6), (32 - above)[:6])
         m.d.sync += [
-            shifted.eq(shift_right_sticky(m, wide, places)), huge.eq(f.exponent >= 158), sign.eq(f.sign),
+            shifted.eq(shift_right_sticky(m, wide, places, 32 - 9)), huge.eq(f.exponent >= 158), sign.eq(f.sign),
             nan.eq(is_nan(self.number)), narrow.eq(self.narrow), down.eq(self.down),
         ]
         up = Mux(down, sign & shifted[:2].any(), rounds_up(shifted, 2))

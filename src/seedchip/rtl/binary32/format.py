@@ -48,29 +48,26 @@ def rounds_up(x: Value, places: int) -> Value:
     return x[places - 1] & (x[:places - 1].any() | x[places])
 
 
-def leading_zeros(m: Module, x: Value) -> Value:
-    """Zeros above the highest one of ``x`` (its length when ``x`` is 0), by halves.
+def normalise(m: Module, x: Value) -> tuple[Value, Value]:
+    """``x`` moved up until its highest bit is one, and by how many places; all ones where ``x`` is 0.
 
-    Every intermediate value is a signal: hardware expressions are trees, and a shared one would be copied.
+    By ever smaller steps: count and move are the same chain. Every intermediate value is a signal: hardware expressions
+    are trees, and a shared one would be copied.
     """
-    width = 1 << (len(x) - 1).bit_length()
-    level = [~bit for bit in Cat(Const((1 << width - len(x)) - 1, width - len(x)), x)]
-    while len(level) > 1:
-        joined = []
-        for low, high in zip(level[::2], level[1::2], strict=True):
-            count = Signal(len(low) + 1)
-            m.d.comb += count.eq(Mux(high[-1], Cat(low[:-1], ~low[-1], low[-1]), high))
-            joined.append(count)
-        level = joined
-    return level[0]
-
-
-def shift_right_sticky(m: Module, x: Value, amount: Value) -> Value:
-    """``x`` shifted right; the lowest bit tells also whether any one was shifted out."""
-    width = len(x)
-    for k in range(len(amount)):
-        step = min(1 << k, width)
-        moved = Signal(width)
-        m.d.comb += moved.eq(Mux(amount[k], (x >> step) | x[:step].any(), x))
+    taken: list[Value] = []
+    for k in reversed(range((len(x) - 1).bit_length())):
+        empty, moved = Signal(), Signal(len(x))
+        m.d.comb += [empty.eq(x[-(1 << k):] == 0), moved.eq(Mux(empty, Cat(Const(0, 1 << k), x[:-(1 << k)]), x))]
+        taken.append(empty)
         x = moved
-    return x
+    places = Signal(len(taken))
+    m.d.comb += places.eq(Cat(reversed(taken)))
+    return x, places
+
+
+def shift_right_sticky(m: Module, x: Value, amount: Value, longest: int) -> Value:
+    """``x`` shifted right; the lowest bit tells also whether any one was shifted out. The lowest one of ``x`` is moved
+    by ``longest`` places below its lowest bit at most."""
+    moved = Signal(longest + len(x))
+    m.d.comb += moved.eq(Cat(Const(0, longest), x) >> amount)
+    return Cat(moved[:longest + 1].any(), moved[longest + 1:])

@@ -11,7 +11,7 @@ from seedchip.rtl.binary32.format import (
     NAN,
     is_infinite,
     is_nan,
-    leading_zeros,
+    normalise,
     rounds_up,
     scale,
     shift_right_sticky,
@@ -43,17 +43,16 @@ class FloatMultiply(wiring.Component):
             nan.eq(is_nan(self.a) | is_nan(self.b) | (is_infinite(self.a) & zero_b) | (is_infinite(self.b) & zero_a)),
             infinite.eq(is_infinite(self.a) | is_infinite(self.b)),
         ]
-        zeros = Signal(7)
-        normal = Signal(48)
+        normal, zeros = normalise(m, exact)
         place = Signal(signed(12))
-        m.d.comb += [zeros.eq(leading_zeros(m, exact)), normal.eq(exact << zeros[:6]), place.eq(exponent - zeros)]
+        m.d.comb += place.eq(exponent - zeros)
         # 24 bits of result, guard, sticky; below the smallest exponent they move right.
         kept, moved = Signal(26), Signal(26)
         deficit = Signal(12)
         m.d.comb += [
             kept.eq(Cat(normal[:23].any(), normal[23:])),
             deficit.eq(Mux(place < 1, 1 - place, 0)),
-            moved.eq(shift_right_sticky(m, kept, Mux(deficit > 31, Const(31, 5), deficit[:5]))),
+            moved.eq(shift_right_sticky(m, kept, Mux(deficit > 31, Const(31, 5), deficit[:5]), 31)),
         ]
         rounded = Signal(34)
         m.d.comb += rounded.eq((Mux(place < 1, 0, place - 1).as_unsigned()[:10] << 23) + moved[2:]

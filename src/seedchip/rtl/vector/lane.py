@@ -45,19 +45,22 @@ class VectorLane(wiring.Component):
         m.d.comb += [
             bits.opcode.eq(self.opcode), bits.a.eq(self.a), bits.b.eq(self.b),
             choice.opcode.eq(self.opcode), choice.a.eq(self.a), choice.b.eq(self.b), choice.c.eq(self.c),
-            rounding.value.eq(self.a), rounding.down.eq(self._is("floor")), rounding.to_integer.eq(self._is("f2i")),
-            rounding.from_integer.eq(self._is("i2f")),
+            rounding.value.eq(self.a), rounding.down.eq(self._is(m, "floor")), rounding.to_integer.eq(self._is(m, "f2i")),
+            rounding.from_integer.eq(self._is(m, "i2f")),
         ]
-        is_bits = self._later(m, self._is(*lane_bits.OPERATIONS), 0, lane_bits.CYCLES)
-        is_rounding = self._later(m, self._is(*ROUNDINGS), 0, ROUND_CYCLES)
-        is_aside = self._later(m, ~self._is("add", "sub", "mul", "mad"), 0, CYCLES)
+        is_bits = self._later(m, self._is(m, *lane_bits.OPERATIONS), 0, lane_bits.CYCLES)
+        is_rounding = self._later(m, self._is(m, *ROUNDINGS), 0, ROUND_CYCLES)
+        is_aside = self._later(m, ~self._is(m, "add", "sub", "mul", "mad"), 0, CYCLES)
         value = self._later(m, Mux(is_bits, bits.result, choice.result), lane_choice.CYCLES, ROUND_CYCLES)
         value = self._later(m, Mux(is_rounding, rounding.result, value), ROUND_CYCLES, CYCLES)
         m.d.comb += self.result.eq(Mux(is_aside, value, total))
         return m
 
-    def _is(self, *names: str) -> Value:
-        return Cat(self.opcode == OPCODE[name] for name in names).any()
+    def _is(self, m: Module, *names: str) -> Value:
+        found = Signal()
+        with m.Switch(self.opcode), m.Case(*(OPCODE[name] for name in names)):
+            m.d.comb += found.eq(1)
+        return found
 
     def _multiply_add(self, m: Module, platform: object) -> Value:
         multiply = hierarchy.place(m, platform, "multiply", FloatMultiply)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -28,10 +28,11 @@ class LaneBits(wiring.Component):
         m = Module()
         code = {name: MICRO_OPS[name].opcode for name in OPERATIONS}
         subtract, left = self.opcode == code["isub"], self.opcode == code["shl"]
-        total, moved, result = Signal(32), Signal(32), Signal(32, reset_less=True)
+        total, wide, moved, result = Signal(32), Signal(63), Signal(63), Signal(32, reset_less=True)
         m.d.comb += [
             total.eq(self.a + Mux(subtract, ~self.b, self.b) + subtract),
-            moved.eq(Cat(Mux(left, self.a[::-1], self.a), ~left & self.a[31]).as_signed() >> self.b[:5]),
+            wide.eq(Mux(left, Cat(Const(0, 31), self.a), Cat(self.a, self.a[31].replicate(31)))),
+            moved.eq(wide >> Mux(left, ~self.b[:5], self.b[:5])),
         ]
         with m.Switch(self.opcode):
             with m.Case(code["and"]):
@@ -40,9 +41,7 @@ class LaneBits(wiring.Component):
                 m.d.sync += result.eq(self.a | self.b)
             with m.Case(code["xor"]):
                 m.d.sync += result.eq(self.a ^ self.b)
-            with m.Case(code["shl"]):
-                m.d.sync += result.eq(moved[::-1])
-            with m.Case(code["shr"]):
+            with m.Case(code["shl"], code["shr"]):
                 m.d.sync += result.eq(moved)
             with m.Default():
                 m.d.sync += result.eq(total)
