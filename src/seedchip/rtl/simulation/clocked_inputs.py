@@ -8,9 +8,9 @@ from amaranth.lib.wiring import In
 
 
 class ClockedInputs(wiring.Component):
-    """``design`` with a register at every input and at its reset: what a harness sets before a clock edge is seen in the
-    cycle that begins with the edge. The outputs then change at edges only, and a simulator has one evaluation a cycle
-    to do instead of two."""
+    """``design`` with a register at every input and at its reset: what a harness sets before a clock edge is seen in
+    the cycle that begins with the edge. The outputs then change at edges only, and a simulator has one evaluation a
+    cycle to do instead of two."""
 
     def __init__(self, design: wiring.Component) -> None:
         self._design = design

@@ -45,8 +45,8 @@ class VectorLane(wiring.Component):
         m.d.comb += [
             bits.opcode.eq(self.opcode), bits.a.eq(self.a), bits.b.eq(self.b),
             choice.opcode.eq(self.opcode), choice.a.eq(self.a), choice.b.eq(self.b), choice.c.eq(self.c),
-            rounding.value.eq(self.a), rounding.down.eq(self._is(m, "floor")), rounding.to_integer.eq(self._is(m, "f2i")),
-            rounding.from_integer.eq(self._is(m, "i2f")),
+            rounding.value.eq(self.a), rounding.down.eq(self._is(m, "floor")),
+            rounding.to_integer.eq(self._is(m, "f2i")), rounding.from_integer.eq(self._is(m, "i2f")),
         ]
         is_bits = self._later(m, self._is(m, *lane_bits.OPERATIONS), 0, lane_bits.CYCLES)
         is_rounding = self._later(m, self._is(m, *ROUNDINGS), 0, ROUND_CYCLES)
