@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out, connect
 from seedchip.isa import Engine
 from seedchip.isa.causes import COUNTER_BITS
 from seedchip.isa.dma import INDEX_BYTES
+from seedchip.rtl import hierarchy
 from seedchip.rtl.counters.engine_counter import COUNTS, EngineCounter
 from seedchip.rtl.limits import check_slice
 from seedchip.rtl.matrix.engine import MatrixEngine
@@ -80,8 +81,10 @@ class Core(wiring.Component):
         m.submodules.issue = issue = Issue(spec)
         m.submodules.load = load = LoadEngine(spec)
         m.submodules.store = store = StoreEngine(spec)
-        m.submodules.matrix = matrix = MatrixEngine(spec)
-        m.submodules.vector = vector = VectorEngine(spec)
+        matrix, vector = MatrixEngine(spec), VectorEngine(spec)
+        for name, engine in (("matrix", matrix), ("vector", vector)):
+            port = getattr(issue, name)
+            hierarchy.gate(m, platform, name, engine, port.start | port.busy)
         engines = {Engine.STORE: store, Engine.LOAD: load, Engine.VECTOR: vector, Engine.MATRIX: matrix}
         self._connect_sequencer(m, fetch, dispatch, issue, engines)
         self._connect_port(m, fetch, load, store)

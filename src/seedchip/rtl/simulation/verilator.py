@@ -27,19 +27,20 @@ REPLY_STAGES, ACKNOWLEDGE_STAGES = 2, 3
 
 @dataclass(frozen=True)
 class Top:
-    """A top module and the C++ file that drives it as class ``V`` + name."""
+    """A top module and the C++ file that drives it as class ``V`` + name; whether engines stand still without clock."""
 
     name: str
     component: Callable[[ChipSpec], wiring.Component]
     harness: Path
+    clock_gates: bool = False
 
 
-CORE = Top("core", lambda spec: ClockedInputs(Core(spec)), Path(__file__).with_name("harness.cpp"))
+CORE = Top("core", lambda spec: ClockedInputs(Core(spec)), Path(__file__).with_name("harness.cpp"), clock_gates=True)
 
 
 def convert(spec: ChipSpec, top: Top = CORE) -> str:
     """``top`` for ``spec`` as Verilog. Raises `SpecError` when this slice of the hardware cannot be built for it."""
-    return hierarchy.convert(top.component(spec), top.name)
+    return hierarchy.convert(top.component(spec), top.name, top.clock_gates)
 
 
 _SOURCES = ("rtl/**/*.py", "rtl/**/*.v", "isa/*.py", "numerics/microop.py", "spec/chip.py")

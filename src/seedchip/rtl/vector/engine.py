@@ -7,6 +7,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import ceil_log2
 
+from seedchip.rtl import hierarchy
 from seedchip.rtl.memory.accumulator import AccumulatorRead
 from seedchip.rtl.signatures import OCCUPATION, ReadPort, WritePort
 from seedchip.rtl.vector.combine import VectorCombine
@@ -42,7 +43,7 @@ class VectorEngine(wiring.Component):
         spec = self._spec
         m.submodules.reader = reader = VectorReader(spec)
         m.submodules.execute = execute = VectorExecute(spec)
-        m.submodules.combine = combine = VectorCombine(spec)
+        combine = VectorCombine(spec)
         m.submodules.result = result = VectorResult(spec)
         connect(m, flipped(self.scratchpad_read), reader.scratchpad)
         connect(m, flipped(self.accumulator), reader.accumulator)
@@ -57,6 +58,7 @@ class VectorEngine(wiring.Component):
         facts = Signal(PLAN)
         m.d.comb += now.eq(Mux(self.start, self.instruction, kept))
         plan(m, instruction, spec, facts)
+        hierarchy.gate(m, platform, "combine", combine, facts.window | facts.reduce)
         with m.If(self.start):
             m.d.sync += kept.eq(self.instruction)
         for part in (reader, result):
