@@ -96,7 +96,8 @@ class LineMemory(wiring.Component):
             offset_seen = Signal(len(offset), name=f"{name}_offset_seen", reset_less=True)
             data = Signal(8 * num_bytes, name=f"{name}_data", reset_less=True)
             pair = Mux(first_seen, Cat(seen[1], seen[0]), Cat(seen[0], seen[1]))
-            m.d.sync += [first_seen.eq(first), offset_seen.eq(offset), data.eq(pair >> Cat(Const(0, 3), offset_seen))]
+            m.d.sync += [first_seen.eq(first), offset_seen.eq(offset),
+                         data.eq(_stretch(m, pair, offset_seen, num_bytes))]
             m.d.comb += port.data.eq(data)
         conflicts = []
         for parity in range(2):
@@ -115,21 +116,17 @@ class LineMemory(wiring.Component):
             port = getattr(self, name)
             first, offset, banks, rows = self._place(m, port, name)
             mask = Signal(2 * line, name=f"{name}_mask")
-            data = Signal(16 * line, name=f"{name}_pair")
-            m.d.comb += [mask.eq(((1 << port.count) - 1) << offset), data.eq(port.data << Cat(Const(0, 3), offset))]
+            m.d.comb += mask.eq(((1 << port.count) - 1) << offset)
+            turned = _stretch(m, Cat(port.data, port.data), (-offset)[:len(offset)], line)  # for both lines
             parts = [Signal(line, name=f"{name}_part_{parity}") for parity in range(2)]
-            pieces = [Signal(8 * line, name=f"{name}_piece_{parity}") for parity in range(2)]
             for parity in range(2):
-                with m.If(first == parity):
-                    m.d.comb += [parts[parity].eq(mask[:line]), pieces[parity].eq(data[:8 * line])]
-                with m.Else():
-                    m.d.comb += [parts[parity].eq(mask[line:]), pieces[parity].eq(data[8 * line:])]
+                m.d.comb += parts[parity].eq(Mux(first == parity, mask[:line], mask[line:]))
             wanted = self._allow(m, name, [part.any() for part in parts], banks)
             for parity in range(2):
                 for bank in range(self._banks):
                     hit = Signal(name=f"{name}_hit_{parity}_{bank}")
                     m.d.comb += hit.eq(wanted[parity] & ~self.stop & (banks[parity] == bank))
-                    hits[parity][bank].append((hit, rows[parity], parts[parity], pieces[parity]))
+                    hits[parity][bank].append((hit, rows[parity], parts[parity], turned))
         conflicts = []
         for parity in range(2):
             for bank in range(self._banks):
@@ -137,10 +134,20 @@ class LineMemory(wiring.Component):
                 m.d.comb += [
                     s.write_address.eq(reduce(or_, (Mux(h[0], h[1], 0) for h in here))),
                     s.write_enable.eq(reduce(or_, (Mux(h[0], h[2], 0) for h in here))),
-                    s.write_data.eq(reduce(or_, (Mux(h[0], h[3], 0) for h in here))),
+                    s.write_data.eq(reduce(lambda other, h: Mux(h[0], h[3], other), here[1:], here[0][3])),
                 ]
                 conflicts.append(_more_than_one([h[0] for h in here]))
         return conflicts
+
+
+def _stretch(m: Module, pair: Value, offset: Value, num_bytes: int) -> Value:
+    """``num_bytes`` bytes of ``pair`` from byte ``offset`` on: chosen by words, then moved by bytes."""
+    byte_bits = min(2, len(offset))
+    word = 8 << byte_bits
+    words = Array(pair[word * i:word * i + 8 * num_bytes + word - 8] for i in range(1 << len(offset) - byte_bits))
+    chosen, result = Signal(8 * num_bytes + word - 8), Signal(8 * num_bytes)
+    m.d.comb += [chosen.eq(words[offset[byte_bits:]]), result.eq(chosen >> Cat(Const(0, 3), offset[:byte_bits]))]
+    return result
 
 
 def _more_than_one(bits: list[Value]) -> Value:
