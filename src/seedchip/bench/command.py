@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from seedchip.bench.document import MARKS, checkout, circumstances, read_records, write_records
 from seedchip.bench.record import record
-from seedchip.bench.rows import ROWS
+from seedchip.bench.rows import GROUPS, ROWS
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str]) -> int:
     if options.render:
         write_records(folder, read_records(folder))
         return 0
-    names = list(dict.fromkeys(options.rows)) or list(ROWS)
+    names = list(dict.fromkeys(name for names in options.rows for name in names)) or list(ROWS)
     console = Console(stderr=True)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
                TimeElapsedColumn())
@@ -49,16 +49,19 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    rows = "\n".join(f"  {name:16s}{row.what}" for name, row in ROWS.items())
+    rows = "\n".join([*(f"  {name:16s}{row.what}" for name, row in ROWS.items()),
+                      *(f"  {name:16s}{', '.join(members)}" for name, members in GROUPS.items())])
     parser = argparse.ArgumentParser(prog="seedchip bench", formatter_class=argparse.RawDescriptionHelpFormatter,
                                      description="Measure the project's figures.", epilog=f"rows:\n{rows}")
-    parser.add_argument("rows", metavar="ROW", nargs="*", type=_row, help="what to measure; everything without any")
+    parser.add_argument("rows", metavar="ROW", nargs="*", type=_rows, help="what to measure; everything without any")
     parser.add_argument("--output", metavar="FOLDER", type=Path, help="where the files go; the checkout's docs")
     parser.add_argument("--render", action="store_true", help="write the page from the JSON file; measure nothing")
     return parser
 
 
-def _row(name: str) -> str:
+def _rows(name: str) -> tuple[str, ...]:
+    if name in GROUPS:
+        return GROUPS[name]
     if name not in ROWS:
         raise argparse.ArgumentTypeError(f"a row must be one of {', '.join(ROWS)}, not {name!r}")
-    return name
+    return (name,)

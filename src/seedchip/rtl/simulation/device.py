@@ -42,6 +42,15 @@ class HardwareDevice:
         Raises `FeedError` for wrong feeds, `HardwareFault` when the core stops, `LockstepError` where hardware and
         simulator differ, and `BuildError` when the hardware cannot be compiled.
         """
+        program, memory = self.program, self.memory(feeds)
+        self._say(f"building the hardware of {self.spec.name} (once, less than a minute)")
+        build(self.spec)
+        self._say("computing on the simulator")
+        self.last = run_lockstep(self.spec, memory, program.code, program.code_address, self._watch)
+        return {place.name: read_output(self.last.memory, place) for place in program.outputs}
+
+    def memory(self, feeds: Mapping[str, np.ndarray]) -> np.ndarray:
+        """uint8, whole granules: code, constants and inputs where the program wants them. Raises `FeedError`."""
         program = self.program
         arrays = check_feeds(program.inputs, feeds)
         granule = self.spec.memory.granule_bytes
@@ -50,11 +59,9 @@ class HardwareDevice:
             memory[segment.address:segment.address + len(segment.data)] = segment.data
         for place in program.inputs:
             write_input(memory, place, arrays[place.name])
-        self._say(f"building the hardware of {self.spec.name} (once, less than a minute)")
-        build(self.spec)
-        self._say("computing on the simulator")
-        self.last = run_lockstep(self.spec, memory, program.code, program.code_address, self._watch)
-        return {place.name: read_output(self.last.memory, place) for place in program.outputs}
+        code = np.frombuffer(program.code, np.uint8)
+        memory[program.code_address:program.code_address + len(code)] = code
+        return memory
 
     def _watch(self, done: int, expected: int) -> None:
         self._say(f"hardware: {done:,} of {expected:,} cycles")
