@@ -90,7 +90,7 @@ class MatrixStream(wiring.Component):
         ]
         stages = [stage]
         for i in range(4):
-            later = Signal(stage.shape(), name=f"stage_{i}", reset_less=True)
+            later = Signal(stage.shape(), name=f"stage_{i}")
             m.d.sync += later.eq(stages[-1])
             stages.append(later)
         m.d.comb += [

@@ -71,7 +71,7 @@ class MatrixWeights(wiring.Component):
                      stage.address.eq(self.tile.weight_address + offset)]
         stages = [stage]
         for i in range(AHEAD_CYCLES + READ_CYCLES):
-            later = Signal(stage.shape(), name=f"stage_{i}", reset_less=True)
+            later = Signal(stage.shape(), name=f"stage_{i}")
             m.d.sync += later.eq(stages[-1])
             stages.append(later)
         asked, stage = stages[AHEAD_CYCLES], stages[-1]

@@ -126,7 +126,7 @@ class VectorExecute(wiring.Component):
 
     def _partial(self, m: Module, walk: VectorWalk, executes: Value, finishes: Value) -> data.View:
         """What a reduction does with the slot's result, a cycle later."""
-        now, partial = Signal(CombineStep(self._spec)), Signal(CombineStep(self._spec), reset_less=True)
+        now, partial = Signal(CombineStep(self._spec)), Signal(CombineStep(self._spec))
         m.d.comb += [
             now.valid.eq(self.plan.reduce & walk.active & (walk.fold | finishes)), now.place.eq(walk.place),
             now.vector.eq(walk.vector), now.fresh.eq(walk.fresh), now.live.eq(executes), now.fold.eq(walk.fold),
