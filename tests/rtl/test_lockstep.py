@@ -95,6 +95,25 @@ def test_a_sum_is_added_to_while_it_is_still_on_its_way(distance):
     np.testing.assert_array_equal(run.hardware.accumulator[:len(expected)], expected)
 
 
+@pytest.mark.parametrize("transpose", [0, 1])
+def test_int4_weights_are_signed_nibbles_the_lower_one_first(transpose):
+    """Ones times a matrix gives the sums of its columns; nibbles 0..15 mean 0..7, -8..-1."""
+    lines = TINY.matrix.columns if transpose else TINY.matrix.rows
+    length = TINY.matrix.rows if transpose else TINY.matrix.columns
+    codes = np.random.default_rng(transpose).integers(0, 16, (lines, length), dtype=np.uint8)
+    memory = np.zeros(1 << 14, np.uint8)
+    memory[4096:4096 + TINY.matrix.rows] = 1
+    packed = codes[:, 0::2] | codes[:, 1::2] << 4
+    memory[4200:4200 + packed.size] = packed.ravel()
+    load = Load(run_bytes=512, memory_address=4096, write_banks=0b1, signal=0b1000)
+    matmul = Matmul(wait_load=1, read_banks=0b1, accumulator_banks=1, valid_k=TINY.matrix.rows,
+                    valid_n=TINY.matrix.columns, weight_address=104, weight_stride_row=length // 2,
+                    transpose=transpose, int4=1)
+    run = run_lockstep(TINY, memory, encode_program([load, matmul, Halt()]), 0)
+    weights = np.where(codes > 7, codes.astype(np.int32) - 16, codes)
+    np.testing.assert_array_equal(run.hardware.accumulator[0], weights.sum(axis=1 if transpose else 0))
+
+
 def test_weights_in_the_bank_of_the_activations_are_loaded_alone():
     both = Matmul(activation_stride_x=8, size_x=20, limit_x=20, tiles_k=2, valid_k=16, weight_address=2048,
                   weight_stride_k=64, weight_stride_row=8, read_banks=1, accumulator_banks=1)

@@ -80,8 +80,9 @@ def matmuls(draw: Draw) -> Matmul:
                "weight_stride_kx": size, "weight_stride_ky": size * kx, "weight_stride_n": size * kx * ky}
     fields |= {"weight_stride_row": tiles_k * rows, "weight_stride_k": rows} if transpose else \
         {"weight_stride_row": columns, "weight_stride_k": rows * columns}
-    return Matmul(**fields, accumulate=draw(integers(0, 1)), accumulator_address=draw(integers(0, 8)),
-                  accumulator_stride=draw(integers(0, 20)), read_banks=0xFFFF, accumulator_banks=3)
+    return Matmul(**fields, accumulate=draw(integers(0, 1)), int4=draw(integers(0, 1)),
+                  accumulator_address=draw(integers(0, 8)), accumulator_stride=draw(integers(0, 20)),
+                  read_banks=0xFFFF, accumulator_banks=3)
 
 
 @st.composite

@@ -71,8 +71,10 @@ def _weight_tile(m: Matmul, state: State, spec: ChipSpec, at: tuple[int, int, in
     tile = np.zeros((rows, columns), np.int64)
     for r, c in itertools.product(range(rows), range(columns)):
         if k * rows + r < m.valid_k and n * columns + c < m.valid_n:
-            place = c * m.weight_stride_row + r if m.transpose else r * m.weight_stride_row + c
-            tile[r, c] = state.scratchpad[base + place].astype(np.int8)
+            line, i = (c, r) if m.transpose else (r, c)
+            place = line * m.weight_stride_row + (i // 2 if m.int4 else i)
+            byte = int(state.scratchpad[base + place])
+            tile[r, c] = ((byte >> i % 2 * 4 & 15) + 8) % 16 - 8 if m.int4 else (byte + 128) % 256 - 128
     return tile
 
 

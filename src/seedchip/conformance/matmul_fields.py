@@ -42,7 +42,7 @@ def matmul_spans(spec: ChipSpec) -> Spans:
         "accumulator_stride": [Span(0, (1 << 20) - 1, near()),
                                Span(0, sums - 2, near(tiles_n=2, valid_n=2 * columns, weight_stride_n=columns))],
         **{name: [Span(0, 1, near(tiles_k=2, valid_k=2 * rows))]
-           for name in ("transpose", "accumulate", "first_alone", "tiles_alone")},
+           for name in ("transpose", "accumulate", "first_alone", "tiles_alone", "int4")},
     }
 
 

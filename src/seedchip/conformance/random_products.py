@@ -59,7 +59,8 @@ class Products:
         strides["weight_stride_row"] = stage.between(0, room // (4 * longest))
         below = sum(min(0, strides[name] * (tiles[count] - 1)) for name, count in WEIGHT_LOOPS)
         address = stage.between(start - below, start - below + room // 8)
-        return ({"weight_address": address, **strides, "transpose": stage.below(2)}, Access(SCRATCHPAD, start, room))
+        return ({"weight_address": address, **strides, "transpose": stage.below(2),
+                 "int4": int(stage.often(0.3))}, Access(SCRATCHPAD, start, room))
 
     def _sums(self, sizes: dict[str, int], tiles: dict[str, int]) -> tuple[dict[str, int], Access]:
         """Rows of sums in one bank; now and then the tiles of output channels overlap."""

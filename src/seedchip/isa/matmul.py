@@ -26,7 +26,8 @@ class Matmul(Instruction, opcode=0x03, num_words=2, engine=Engine.MATRIX):
     beyond, the weight is 0. Weight row r of a tile lies at weight_address + n * weight_stride_n + ky * weight_stride_ky
     + kx * weight_stride_kx + k * weight_stride_k + r * weight_stride_row, ``matrix.columns`` bytes long; with
     ``transpose`` the tile is stored column by column: column c at ... + c * weight_stride_row, ``matrix.rows`` bytes
-    long. Columns from valid_n on are 0. Sums wrap modulo 2**32.
+    long. Columns from valid_n on are 0. Sums wrap modulo 2**32. With ``int4`` a line of weights (row or column) is half
+    as long: weight i is the signed nibble i mod 2 of its byte i / 2, the lower one first.
     """
 
     activation_address: int = bits(24, "scratchpad byte of pixel (0, 0), channel 0")
@@ -65,6 +66,7 @@ class Matmul(Instruction, opcode=0x03, num_words=2, engine=Engine.MATRIX):
                                "shares scratchpad banks with that one's activations")
     tiles_alone: int = bits(1, "every further weight tile is loaded only when the tile before has streamed, since the "
                                "weights share scratchpad banks with the activations")
+    int4: int = bits(1, "weights are INT4, two in a byte")
 
     @property
     def num_tiles(self) -> int:
@@ -99,7 +101,8 @@ def needs_alone(before: Matmul | None, matmul: Matmul, spec: ChipSpec) -> tuple[
 def _weight_banks(m: Matmul, spec: ChipSpec) -> int:
     rows, columns = spec.matrix.rows, spec.matrix.columns
     tiles_k, tiles_n = min(m.tiles_k, -(-m.valid_k // rows)), min(m.tiles_n, -(-m.valid_n // columns))
-    lines, run = (columns, rows) if m.transpose else (rows, columns)
+    lines, weights = (columns, rows) if m.transpose else (rows, columns)
+    run = -(-weights // 2) if m.int4 else weights
     loops = [(tiles_n, m.weight_stride_n), (m.kernel_y, m.weight_stride_ky), (m.kernel_x, m.weight_stride_kx),
              (tiles_k, m.weight_stride_k), (lines, m.weight_stride_row)]
     return _banks(m.weight_address, loops, run, spec)

@@ -17,8 +17,8 @@ AHEAD_CYCLES, READ_CYCLES = 2, 2
 
 def line_read(longest: int) -> data.StructLayout:
     """A line on its way: ``kept`` weights of it count."""
-    return data.StructLayout({"valid": 1, "transpose": 1, "index": ceil_log2(longest), "kept": ceil_log2(longest + 1),
-                              "address": signed(SPAN_BITS)})
+    return data.StructLayout({"valid": 1, "transpose": 1, "int4": 1, "index": ceil_log2(longest),
+                              "kept": ceil_log2(longest + 1), "address": signed(SPAN_BITS)})
 
 
 class MatrixWeights(wiring.Component):
@@ -67,7 +67,8 @@ class MatrixWeights(wiring.Component):
         stage = Signal(line_read(longest))
         with m.If((along > 0) & (across > index)):
             m.d.comb += stage.kept.eq(Mux(along < length, along, length))
-        m.d.comb += [stage.valid.eq(loading), stage.transpose.eq(instruction.transpose), stage.index.eq(index),
+        m.d.comb += [stage.valid.eq(loading), stage.transpose.eq(instruction.transpose),
+                     stage.int4.eq(instruction.int4), stage.index.eq(index),
                      stage.address.eq(self.tile.weight_address + offset)]
         stages = [stage]
         for i in range(AHEAD_CYCLES + READ_CYCLES):
@@ -78,11 +79,12 @@ class MatrixWeights(wiring.Component):
         m.d.comb += [
             self.scratchpad.valid.eq(asked.valid & (asked.kept != 0)), self.scratchpad.address.eq(asked.address),
             self.scratchpad.beyond.eq(asked.address[ADDRESS_BITS:].any()),
-            self.scratchpad.count.eq(asked.kept),
+            self.scratchpad.count.eq(Mux(asked.int4, (asked.kept + 1) >> 1, asked.kept)),
         ]
         line = Signal(self.line.shape(), reset_less=True)
         m.d.sync += [line.valid.eq(stage.valid), line.transpose.eq(stage.transpose), line.index.eq(stage.index)]
         for i in range(longest):
-            m.d.sync += line.weights[i].eq(Mux(i < stage.kept, self.scratchpad.data[8 * i:8 * i + 8], 0))
+            byte, nibble = (self.scratchpad.data.word_select(i, width).as_signed() for width in (8, 4))
+            m.d.sync += line.weights[i].eq(Mux(i < stage.kept, Mux(stage.int4, nibble, byte), 0))
         m.d.comb += self.line.eq(line)
         return m

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -62,8 +62,8 @@ class MatmulKernels:
         def execute() -> None:
             for fill in fill_a:
                 fill()
-            for target, source in fill_b:
-                np.copyto(target, source)
+            for fill in fill_b:
+                fill()
             accumulate(multiply(a, b))
 
         return execute
@@ -105,8 +105,8 @@ class MatmulKernels:
         return steps, matrix.reshape((rows, depth) if groups == 1 else (groups, rows, depth))
 
     def _weights(self, site: Site, groups: int, depth: int,
-                 channels: int) -> tuple[list[tuple[np.ndarray, np.ndarray]], np.ndarray]:
-        """Copies that assemble the weights, and the matrix int8 [(groups,) depth, columns] that they write."""
+                 channels: int) -> tuple[list[Callable[[], object]], np.ndarray]:
+        """Steps that assemble the weights, and the matrix int8 [(groups,) depth, columns] that they write."""
         m: Matmul = site.instruction  # type: ignore[assignment]
         rows, columns = site.spec.matrix.rows, site.spec.matrix.columns
         width = m.tiles_n * columns
@@ -119,14 +119,21 @@ class MatmulKernels:
             to = (depth * columns, m.kernel_x * channels * columns, channels * columns, rows * columns, columns, 1)
         row, column = (1, m.weight_stride_row) if m.transpose else (m.weight_stride_row, 1)
         origin = (m.weight_stride_n, m.weight_stride_ky, m.weight_stride_kx, m.weight_stride_k, row, column)
-        copies = []
+        copies: list[Callable[[], object]] = []
         for n, num_n, num_c in _parts(valid_n, columns):
             for k, num_k, num_r in _parts(channels, rows):
                 counts = (num_n, m.kernel_y, m.kernel_x, num_k, num_r, num_c)
-                read = Access(m.weight_address + n * origin[0] + k * origin[3], counts, origin, 1)
-                self._check_weights(site, read)
                 write = Access(n * to[0] + k * to[3], counts, to, 1)
-                copies.append(_matrix_views(matrix, write, self.state.scratchpad, read))
+                first = m.weight_address + n * origin[0] + k * origin[3]
+                if m.int4:
+                    line = 4 if m.transpose else 5
+                    packed = tuple(-(-c // 2) if axis == line else c for axis, c in enumerate(counts))
+                    read = Access(first, packed, origin, 1)
+                    copies.append(_unpack(matrix, write, self.state.scratchpad, read, line))
+                else:
+                    read = Access(first, counts, origin, 1)
+                    copies.append(partial(np.copyto, *_matrix_views(matrix, write, self.state.scratchpad, read)))
+                self._check_weights(site, read)
         b = matrix.view(np.int8)
         return copies, b.reshape((depth, width) if groups == 1 else (groups, depth, columns))
 
@@ -184,6 +191,18 @@ def _dense(shape: tuple[int, ...]) -> tuple[int, ...]:
     for n in reversed(shape[1:-1]):
         strides.insert(0, strides[0] * n)
     return tuple(strides)
+
+
+def _unpack(target: np.ndarray, to: Access, source: np.ndarray, origin: Access, line: int) -> Callable[[], None]:
+    """The step that widens INT4 weights, packed along axis ``line``, to INT8."""
+    written = np.moveaxis(np.ndarray(to.counts, np.int8, target, to.address, to.strides), line, -1)
+    packed = np.moveaxis(np.ndarray(origin.counts, np.int8, source, origin.address, origin.strides), line, -1)
+
+    def execute() -> None:
+        written[..., 0::2] = (packed << 4) >> 4
+        written[..., 1::2] = packed[..., :written.shape[-1] // 2] >> 4
+
+    return execute
 
 
 def _matrix_views(target: np.ndarray, to: Access, source: np.ndarray, origin: Access) -> tuple[np.ndarray, np.ndarray]:
