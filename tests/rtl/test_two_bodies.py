@@ -8,7 +8,7 @@ import threading
 import numpy as np
 import pytest
 from chips import NANO
-from networks import perceptron as network
+from trial_networks import perceptron as network
 from typer.testing import CliRunner
 
 from seedchip import InferenceSession
