@@ -24,7 +24,7 @@ NVDLA = {
 
 
 def test_every_shipped_chip_loads_under_its_files_name():
-    assert set(presets()) == {"nano", "micro", *NVDLA}
+    assert set(presets()) == {"pico", "nano", "micro", *NVDLA}
     for name, path in presets().items():
         chip = load(name)
         assert (chip.name, Path(path).stem) == (name, name)

@@ -66,7 +66,7 @@ def test_the_exported_network_computes_what_the_trained_one_does():
     for parameter in network.parameters():
         parameter.value += np.float32(0.05)
     images = np.random.default_rng(0).standard_normal((3, 1, 28, 28)).astype(np.float32)
-    session = onnxruntime.InferenceSession(to_onnx(network, "example"))
+    session = onnxruntime.InferenceSession(to_onnx(network, "example", 28))
     logits = session.run(["logits"], {"image": images})[0]
     assert np.allclose(logits, network.forward(np.moveaxis(images, 0, -1)).T, rtol=1e-4, atol=1e-5)
 

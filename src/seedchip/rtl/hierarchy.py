@@ -71,8 +71,8 @@ def gate(m: Module, platform: object, name: str, component: wiring.Component, mo
     m.submodules[name] = DomainRenamer(domain.name)(component)
 
 
-def convert(top: wiring.Component, name: str, clock_gates: bool = False) -> str:
-    """``top`` and its shared parts as Verilog, with the models of an SRAM and of a clock gate."""
+def convert(top: wiring.Component, name: str, clock_gates: bool = False, sram: Path = SRAM_MODEL) -> str:
+    """``top`` and its shared parts as Verilog, with the SRAM module of the file ``sram`` and a clock gate's model."""
     platform = SharedParts(clock_gates)
     texts = [verilog.convert(top, name=name, platform=platform, strip_internal_attrs=True)]
     done: set[str] = set()
@@ -80,7 +80,7 @@ def convert(top: wiring.Component, name: str, clock_gates: bool = False) -> str:
         for part in waiting:
             texts.append(_convert_part(part, platform.parts[part], platform))
             done.add(part)
-    models = [SRAM_MODEL, CLOCK_GATE_MODEL] if clock_gates else [SRAM_MODEL]
+    models = [sram, CLOCK_GATE_MODEL] if clock_gates else [sram]
     return "\n".join([*texts, *(path.read_text("utf-8") for path in models)])
 
 

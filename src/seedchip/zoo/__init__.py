@@ -15,7 +15,7 @@ from seedchip.zoo.fetch import cache_folder, fetch
 __all__ = ["Entry", "ZooError", "cache_folder", "entries", "entry", "fetch", "names"]
 
 _HOMES = {"minilm": "minilm", "ocr-cls": "text_reader", "ocr-det": "text_reader", "ocr-rec": "text_reader",
-          "digits-cnn": "residual_network", "fashion-resnet": "residual_network",
+          "digits-cnn": "residual_network", "digits-8x8": "residual_network", "fashion-resnet": "residual_network",
           "efficientnet-lite0": "efficientnet_lite0", "resnet50": "resnet50", "bert-base": "bert_base",
           "gemm2048": "single_matmul", "matvec4096": "single_matmul"}
 """The module of each entry; the function in it has the entry's name with underscores."""

