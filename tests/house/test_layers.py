@@ -18,6 +18,7 @@ LAYERS = (
     ("simulator",),
     ("rtl", "report", "inputs"),
     ("conformance", "fpga", "synthesis"),
+    ("handoff",),
     ("device",),
     ("partition", "calibration"),
     ("build",),

@@ -4,7 +4,7 @@ import numpy as np
 import onnxruntime
 import pytest
 from chips import NANO
-from networks import LENGTH, TOKENS, encoder, perceptron
+from trial_networks import LENGTH, TOKENS, encoder, perceptron
 
 from seedchip import zoo
 from seedchip.build import BuildOptions, build

@@ -8,7 +8,7 @@ import threading
 import numpy as np
 import pytest
 from chips import NANO
-from networks import perceptron as network
+from trial_networks import perceptron as network
 from typer.testing import CliRunner
 
 from seedchip import InferenceSession
@@ -91,8 +91,8 @@ def test_a_long_run_can_be_interrupted():
 
 
 def test_a_chip_that_no_hardware_can_have_is_refused_before_anything_else(model, tmp_path):
-    wide = dataclasses.replace(NANO, memory=dataclasses.replace(NANO.memory, latency_cycles=1))
-    with pytest.raises(SpecError, match=r"^memory\.latency_cycles must be at least \d+, not 1$"):
+    wide = dataclasses.replace(NANO, memory=dataclasses.replace(NANO.memory, channels=2))
+    with pytest.raises(SpecError, match=r"^the hardware moves one granule a cycle: memory\.channels x "):
         InferenceSession(model, wide, device="rtl")
 
 

@@ -71,7 +71,8 @@ WORDS = [
     (ADD | 17 << 11 | 16 << 18, "source 17 must be an operand or parameter of the instruction"),
     (ADD | 64 << 11 | 16 << 18, "constant 0 must be one of 0"),
     (ADD | 31 << 6 | 16 << 11 | 16 << 18, "destination register must be below 16, not 31"),
-    (ADD | 2 << 6 | 16 << 11 | 16 << 18, "register 0 must be written before it is read"),
+    (ADD | 2 << 6 | 16 << 11 | 16 << 18, "the last micro-operation must write register 0, not 2"),
+    (ADD | 16 << 11 | 16 << 18 | 20 << 25, "sources that add does not have must be 0, not (20,)"),
 ]
 
 

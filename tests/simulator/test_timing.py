@@ -26,7 +26,7 @@ WAITS = ("wait_store", "wait_load", "wait_vector", "wait_matrix")
 @st.composite
 def chips(draw: Draw) -> ChipSpec:
     """Nano with other latencies, queues and fetches, which decide when things meet."""
-    memory = replace(NANO.memory, latency_cycles=draw(st.sampled_from([1, 2, 7, 40])))
+    memory = replace(NANO.memory, latency_cycles=draw(st.sampled_from([4, 5, 7, 40])))
     sequencer = replace(NANO.sequencer, queue_depth=draw(st.sampled_from([2, 4, 16])),
                         fetch_bytes=draw(st.sampled_from([256, 1024])))
     return replace(NANO, memory=memory, sequencer=sequencer)

@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from seedchip import __version__
-from seedchip.cli import bench, chips, compile, demo, disasm, fpga, report, run, synth
+from seedchip.cli import bench, chips, compile, demo, disasm, fpga, report, rtl, run, synth
 
 _KNOWN = {
     "seedchip.spec.chip": ("SpecError",), "seedchip.frontend.errors": ("ModelError",),
@@ -23,7 +23,8 @@ _KNOWN = {
     "seedchip.rtl.simulation.compilation": ("BuildError",), "seedchip.rtl.simulation.run": ("HardwareFault",),
     "seedchip.rtl.simulation.lockstep": ("LockstepError",), "seedchip.report.report": ("ReportError",),
     "seedchip.zoo.errors": ("ZooError",), "seedchip.synthesis.library": ("LibraryError",),
-    "seedchip.synthesis.mapping": ("SynthesisError",), "seedchip.fpga.boards": ("BoardNameError",),
+    "seedchip.synthesis.mapping": ("SynthesisError",), "seedchip.handoff.package": ("HandOffError",),
+    "seedchip.handoff.lint": ("LintError",), "seedchip.fpga.boards": ("BoardNameError",),
     "seedchip.fpga.synthesis": ("FlowError",), "seedchip.fpga.host": ("BoardError",)}
 """Errors that are the user's to repair, by the module that defines them."""
 
@@ -85,6 +86,7 @@ app.command("compile")(compile.compile)
 app.command("disasm")(disasm.disasm)
 app.command("report")(report.report)
 app.add_typer(chips.app, name="chips")
+app.command("rtl")(rtl.rtl)
 app.command("synth")(synth.synth)
 app.command("fpga")(fpga.fpga)
 app.command("bench", context_settings=bench.SETTINGS)(bench.bench)

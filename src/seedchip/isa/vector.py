@@ -70,7 +70,7 @@ class Vector(Instruction, opcode=0x04, num_words=2, engine=Engine.VECTOR):
     a_stride_x with iy = y * step_y + i * dilation_y + origin_y and ix = x * step_x + j * dilation_x + origin_x, and is
     left out where iy or ix is outside [0, limit). The first tap that counts is taken as it is; none at all gives +0
     (sum) or -infinity (maximum). A window cannot also ``reduce``. The micro-program starts with the window's result
-    as operand A. The result is register 0 after the last operation; an empty micro-program gives operand A,
+    as operand A. The result is register 0, which the last operation writes; an empty micro-program gives operand A,
     unconverted when both A and the result are INT32 (accumulators count as INT32; clamps then do not apply).
     Elements from ``columns`` on are written as 0 and take no part in a reduction.
     """

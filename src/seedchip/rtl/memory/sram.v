@@ -9,7 +9,6 @@ module sram #(parameter WIDTH = 8, parameter DEPTH = 2, parameter GRAIN = 8) (
     input [(DEPTH > 1 ? $clog2(DEPTH) : 1) - 1:0] write_address,
     input [WIDTH - 1:0] write_data
 );
-    /* verilator no_inline_module */
     reg [WIDTH - 1:0] rows [0:DEPTH - 1];
     reg [WIDTH - 1:0] mask;
     integer i;

@@ -16,7 +16,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from seedchip.isa.vector import NUM_REGISTERS, SOURCE_A, SOURCE_CONSTANT
+from seedchip.isa.vector import NUM_REGISTERS, SOURCE_A, SOURCE_C, SOURCE_CONSTANT, SOURCE_PARAMETER
 from seedchip.numerics.microop import MICRO_OPS, MicroOp, canonical
 
 BLOCK_ELEMENTS = 1 << 15
@@ -29,6 +29,8 @@ _ZERO = np.float32(0)
 _IN_PLACE: dict[str, np.ufunc] = {
     "add": np.add, "sub": np.subtract, "mul": np.multiply, "min": np.minimum, "max": np.maximum, "rne": np.rint,
     "floor": np.floor}
+_NO_SOURCES = (*range(SOURCE_C + 1, SOURCE_PARAMETER), *range(SOURCE_PARAMETER + 8, SOURCE_CONSTANT))
+"""Codes of sources that no instruction has."""
 _ON_BITS = ("i2f", "and", "or", "xor", "iadd", "isub", "shl", "shr")
 
 
@@ -86,8 +88,10 @@ class _Planner:
             op = _BY_CODE.get(word & 63)
             if op is None:
                 raise MicrocodeFault(f"micro-operation {word & 63} must be one of {sorted(_BY_CODE)}")
-            codes = (word >> 11 & 127, word >> 18 & 127, word >> 25 & 127)[: op.arity]
-            sources = tuple(self._source(c) for c in codes)
+            codes = (word >> 11 & 127, word >> 18 & 127, word >> 25 & 127)
+            sources = tuple(self._source(c) for c in codes[: op.arity])
+            if any(c in _NO_SOURCES for c in codes):
+                raise MicrocodeFault(f"sources that {op.name} does not have must be 0, not {codes[op.arity:]}")
             destination = word >> 6 & 31
             if destination >= NUM_REGISTERS:
                 raise MicrocodeFault(f"destination register must be below {NUM_REGISTERS}, not {destination}")
@@ -95,6 +99,8 @@ class _Planner:
                 self.registers[destination] = sources[0]
                 continue
             self.registers[destination] = self._step(op, sources)
+        if words and words[-1] >> 6 & 31:
+            raise MicrocodeFault(f"the last micro-operation must write register 0, not {words[-1] >> 6 & 31}")
         self.plan.result = self._source(0 if words else SOURCE_A)
         self.plan.num_values = len(self.forms)
         self._assign_buffers()
