@@ -20,7 +20,7 @@ from seedchip.spec import load
 CIRCUMSTANCES = {"date": "2026-11-23 22:00 UTC", "commit": "abc1234", "machine": "a machine", "seconds": 1.0}
 ISSUE_ORDER = ["node-tests", "resnet50-nvdla", "resnet50-micro", "gemm2048", "matvec4096", "encoders", "accuracy",
                "simulator", "compile", "determinism", "rtl-programs", "rtl-networks", "rtl-speed", "rtl-ratio",
-               "binary32", "synthesis"]
+               "binary32", "synthesis", "fpga"]
 
 
 def measured(name: str, met: bool | None, figure: str = "42 | 43") -> dict[str, object]:

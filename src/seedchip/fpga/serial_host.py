@@ -74,75 +74,96 @@ class SerialHost(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        state, command = Signal(State), Signal(8)
-        arguments, missing = Signal(8 * ARGUMENT_BYTES), Signal(range(ARGUMENT_BYTES + 1))
-        address, count = Signal(8 * ADDRESS_BYTES), Signal(8 * COUNT_BYTES)
-        message, length = Signal(8 * MESSAGE_BYTES), Signal(range(MESSAGE_BYTES + 1))
+        now = _Registers()
         m.d.comb += [
-            self.send_byte.eq(message[:8]), self.send.eq((state == State.ANSWER) & (length != 0)),
-            self.memory.address.eq(address), self.memory.data.eq(message[:8]),
-            self.memory.write.eq(state == State.STORE),
-            self.memory.valid.eq((state == State.STORE) | (state == State.READ)),
+            self.send_byte.eq(now.message[:8]), self.send.eq((now.state == State.ANSWER) & (now.length != 0)),
+            self.memory.address.eq(now.address), self.memory.data.eq(now.message[:8]),
+            self.memory.write.eq(now.state == State.STORE),
+            self.memory.valid.eq((now.state == State.STORE) | (now.state == State.READ)),
         ]
-
-        def answer(*parts: Value) -> list:
-            whole = Cat(*parts)
-            return [message.eq(whole), length.eq(len(whole) // 8), state.eq(State.ANSWER)]
-
-        with m.Switch(state):
+        with m.Switch(now.state):
             with m.Case(State.COMMAND), m.If(self.received):
-                m.d.sync += command.eq(self.received_byte)
-                with m.Switch(self.received_byte):
-                    for code, num_bytes in _ARGUMENTS.items():
-                        with m.Case(code):
-                            m.d.sync += [state.eq(State.ARGUMENTS), missing.eq(num_bytes)]
-                    with m.Case(Command.IDENTIFY):
-                        said = identification(self._spec).pack()
-                        value = Const(int.from_bytes(said, "little"), 8 * IDENTIFICATION_BYTES)
-                        m.d.sync += answer(Const(Command.IDENTIFY, 8), value)
-                    with m.Default():
-                        m.d.sync += answer(Const(Command.UNKNOWN, 8))
+                self._accept(m, now)
             with m.Case(State.ARGUMENTS):
-                # Arguments come in at the top: where there are fewer than for a start, they do not reach the bottom.
-                with m.If(missing == 0):
-                    m.d.sync += [address.eq(arguments[8 * (ARGUMENT_BYTES - ADDRESS_BYTES - COUNT_BYTES):]),
-                                 count.eq(arguments[-8 * COUNT_BYTES:])]
-                    with m.Switch(command):
-                        with m.Case(Command.START):
-                            m.d.comb += self.start.eq(1)
-                            m.d.sync += [state.eq(State.RUN),
-                                         self.program_address.eq(arguments[:8 * ADDRESS_BYTES]),
-                                         self.program_words.eq(arguments[8 * ADDRESS_BYTES:])]
-                        with m.Case(Command.READ):
-                            m.d.sync += answer(Const(Command.READ, 8))
-                        with m.Default():
-                            m.d.sync += state.eq(State.WRITE)
+                with m.If(now.missing == 0):
+                    self._begin(m, now)
                 with m.Elif(self.received):
-                    m.d.sync += [arguments.eq(Cat(arguments[8:], self.received_byte)), missing.eq(missing - 1)]
-            with m.Case(State.WRITE):
-                with m.If(count == 0):
-                    m.d.sync += answer(Const(Command.WRITE, 8))
-                with m.Elif(self.received):
-                    m.d.sync += [message.eq(self.received_byte), state.eq(State.STORE)]
-            with m.Case(State.STORE), m.If(self.memory.ready):
-                m.d.sync += [address.eq(address + 1), count.eq(count - 1), state.eq(State.WRITE)]
-            with m.Case(State.READ), m.If(self.memory.ready):
-                m.d.sync += [address.eq(address + 1), count.eq(count - 1), state.eq(State.FETCH)]
-            with m.Case(State.FETCH), m.If(self.memory.reply_valid):
-                m.d.sync += answer(self.memory.reply_data)
+                    m.d.sync += [now.arguments.eq(Cat(now.arguments[8:], self.received_byte)),
+                                 now.missing.eq(now.missing - 1)]
             with m.Case(State.RUN):
                 with m.If(self.received & (self.received_byte == Command.GIVE_UP)):
                     m.d.comb += self.give_up.eq(1)
-                    m.d.sync += answer(Const(Command.GIVE_UP, 8))
+                    m.d.sync += now.answer(Const(Command.GIVE_UP, 8))
                 with m.Elif(self.done):
-                    m.d.sync += answer(Const(Command.START, 8), _widened(self.fault, FAULT_BYTES),
-                                       _widened(self.cycles, CYCLES_BYTES))
+                    m.d.sync += now.answer(Const(Command.START, 8), _widened(self.fault, FAULT_BYTES),
+                                           _widened(self.cycles, CYCLES_BYTES))
             with m.Case(State.ANSWER):
-                with m.If(length == 0):
-                    m.d.sync += state.eq(Mux((command == Command.READ) & (count != 0), State.READ, State.COMMAND))
+                with m.If(now.length == 0):
+                    reads_on = (now.command == Command.READ) & (now.count != 0)
+                    m.d.sync += now.state.eq(Mux(reads_on, State.READ, State.COMMAND))
                 with m.Elif(self.send_ready):
-                    m.d.sync += [message.eq(message >> 8), length.eq(length - 1)]
+                    m.d.sync += [now.message.eq(now.message >> 8), now.length.eq(now.length - 1)]
+            self._move_bytes(m, now)
         return m
+
+    def _accept(self, m: Module, now: _Registers) -> None:
+        """A command has come."""
+        m.d.sync += now.command.eq(self.received_byte)
+        with m.Switch(self.received_byte):
+            for code, num_bytes in _ARGUMENTS.items():
+                with m.Case(code):
+                    m.d.sync += [now.state.eq(State.ARGUMENTS), now.missing.eq(num_bytes)]
+            with m.Case(Command.IDENTIFY):
+                said = int.from_bytes(identification(self._spec).pack(), "little")
+                m.d.sync += now.answer(Const(Command.IDENTIFY, 8), Const(said, 8 * IDENTIFICATION_BYTES))
+            with m.Default():
+                m.d.sync += now.answer(Const(Command.UNKNOWN, 8))
+
+    def _begin(self, m: Module, now: _Registers) -> None:
+        """All arguments have come, at the top: where there are fewer than for a start, they do not reach the bottom."""
+        m.d.sync += [now.address.eq(now.arguments[8 * (ARGUMENT_BYTES - ADDRESS_BYTES - COUNT_BYTES):]),
+                     now.count.eq(now.arguments[-8 * COUNT_BYTES:])]
+        with m.Switch(now.command):
+            with m.Case(Command.START):
+                m.d.comb += self.start.eq(1)
+                m.d.sync += [now.state.eq(State.RUN), self.program_address.eq(now.arguments[:8 * ADDRESS_BYTES]),
+                             self.program_words.eq(now.arguments[8 * ADDRESS_BYTES:])]
+            with m.Case(Command.READ):
+                m.d.sync += now.answer(Const(Command.READ, 8))
+            with m.Default():
+                m.d.sync += now.state.eq(State.WRITE)
+
+    def _move_bytes(self, m: Module, now: _Registers) -> None:
+        """Cases of the states in which bytes go to memory and come from it."""
+        moved = [now.address.eq(now.address + 1), now.count.eq(now.count - 1)]
+        with m.Case(State.WRITE):
+            with m.If(now.count == 0):
+                m.d.sync += now.answer(Const(Command.WRITE, 8))
+            with m.Elif(self.received):
+                m.d.sync += [now.message.eq(self.received_byte), now.state.eq(State.STORE)]
+        with m.Case(State.STORE), m.If(self.memory.ready):
+            m.d.sync += [*moved, now.state.eq(State.WRITE)]
+        with m.Case(State.READ), m.If(self.memory.ready):
+            m.d.sync += [*moved, now.state.eq(State.FETCH)]
+        with m.Case(State.FETCH), m.If(self.memory.reply_valid):
+            m.d.sync += now.answer(self.memory.reply_data)
+
+
+class _Registers:
+    """All that the board's side remembers of the conversation."""
+
+    def __init__(self) -> None:
+        self.state, self.command = Signal(State, name="state"), Signal(8, name="command")
+        self.arguments = Signal(8 * ARGUMENT_BYTES, name="arguments")
+        self.missing = Signal(range(ARGUMENT_BYTES + 1), name="missing")
+        self.address, self.count = Signal(8 * ADDRESS_BYTES, name="address"), Signal(8 * COUNT_BYTES, name="count")
+        self.message = Signal(8 * MESSAGE_BYTES, name="message")
+        self.length = Signal(range(MESSAGE_BYTES + 1), name="length")
+
+    def answer(self, *parts: Value) -> list:
+        """Send these, the first one first."""
+        whole = Cat(*parts)
+        return [self.message.eq(whole), self.length.eq(len(whole) // 8), self.state.eq(State.ANSWER)]
 
 
 def _widened(value: Value, num_bytes: int) -> Value:

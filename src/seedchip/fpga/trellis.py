@@ -62,7 +62,7 @@ def pack(folder: Path, config: str, bitstream: str) -> None:
 
 def _run(tool: str, options: list[str], log: Path, say: Any) -> None:
     command = [sys.executable, "-c", _CALL.format(tool), *options]
-    with log.open("w", encoding="utf-8") as output, subprocess.Popen(
+    with log.open("w", encoding="utf-8", buffering=1) as output, subprocess.Popen(
             command, cwd=log.parent, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         try:
             for line in process.stdout or ():
