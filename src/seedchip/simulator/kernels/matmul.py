@@ -125,15 +125,14 @@ class MatmulKernels:
                 counts = (num_n, m.kernel_y, m.kernel_x, num_k, num_r, num_c)
                 write = Access(n * to[0] + k * to[3], counts, to, 1)
                 first = m.weight_address + n * origin[0] + k * origin[3]
+                line = 4 if m.transpose else 5
+                stored = tuple(-(-c // 2) if axis == line and m.int4 else c for axis, c in enumerate(counts))
+                read = Access(first, stored, origin, 1)
+                self._check_weights(site, read)
                 if m.int4:
-                    line = 4 if m.transpose else 5
-                    packed = tuple(-(-c // 2) if axis == line else c for axis, c in enumerate(counts))
-                    read = Access(first, packed, origin, 1)
                     copies.append(_unpack(matrix, write, self.state.scratchpad, read, line))
                 else:
-                    read = Access(first, counts, origin, 1)
                     copies.append(partial(np.copyto, *_matrix_views(matrix, write, self.state.scratchpad, read)))
-                self._check_weights(site, read)
         b = matrix.view(np.int8)
         return copies, b.reshape((depth, width) if groups == 1 else (groups, depth, columns))
 
