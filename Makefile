@@ -76,7 +76,7 @@ $(VENV)/.base: $(VENV)/.made pyproject.toml
 
 # What tests need besides: hardware description and simulation, checkers.
 $(VENV)/.test: $(VENV)/.base pyproject.toml
-	$(PIP) --editable '.[rtl,synth,test]'
+	$(PIP) --editable '.[rtl,synth,fpga,test]'
 	@touch $@
 
 # PyTorch, only when asked for; the version that the tests were written against.

@@ -51,20 +51,25 @@ def test_an_image_is_written_a_granule_a_row_most_significant_byte_first():
 
 def test_a_stage_that_is_done_is_not_done_again_and_one_that_failed_is(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    calls = []
+    calls, logs = [], tmp_path / "logs"
+    logs.mkdir()
 
     def work(at):
         calls.append((at / "in").read_text())
         if len(calls) == 1:
+            (at / "tool.log").write_text("what went wrong")
             raise FlowError("broken off")
+        (at / "tool.log").write_text("said")
         (at / "out").write_text("made")
 
     with pytest.raises(FlowError):
-        flow._stage("synthesis", "key", {"in": "text"}, work)
+        flow._stage(("synthesis", "key"), {"in": "text"}, work, logs)
     assert [p.name for p in flow.flow_cache().iterdir()] == []
-    kept, first = flow._stage("synthesis", "key", {"in": "text"}, work)
-    again, second = flow._stage("synthesis", "key", {"in": "text"}, work)
+    assert (logs / "tool.log").read_text() == "what went wrong"
+    kept, first = flow._stage(("synthesis", "key"), {"in": "text"}, work, logs)
+    again, second = flow._stage(("synthesis", "key"), {"in": "text"}, work, logs)
     assert calls == ["text", "text"] and kept == again and (kept / "out").read_text() == "made"
+    assert (logs / "tool.log").read_text() == "said"
     assert (first.cached, second.cached, first.seconds) == (False, True, second.seconds)
 
 

